@@ -1,0 +1,184 @@
+//! What to collect: jobs as they are meant, after defaults, inheritance and checks (`config/resolve` makes them).
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use crate::aws::catalog::Service;
+use crate::model::Text;
+
+/// Everything under `aws:`.
+#[derive(Clone, Debug, Default)]
+pub struct AwsSettings {
+    /// How AWS is reached.
+    pub access: Access,
+    /// How series are named.
+    pub naming: Naming,
+    /// The jobs: discovery, then custom namespaces, then static ones, each kind in the file's order.
+    pub jobs: Vec<Job>,
+}
+
+/// How AWS is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Access {
+    /// Region of STS calls; `None`: the SDK's region (`AWS_REGION`, profile, instance).
+    pub sts_region: Option<Text>,
+    /// FIPS endpoints.
+    pub fips: bool,
+    /// Calls in flight for all jobs together.
+    pub concurrency: Concurrency,
+}
+
+/// Calls in flight, for all jobs of the process together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// ListMetrics.
+    pub list_metrics: NonZeroU32,
+    /// GetMetricData.
+    pub get_metric_data: NonZeroU32,
+    /// GetMetricStatistics.
+    pub get_metric_statistics: NonZeroU32,
+    /// The tagging API.
+    pub tagging: NonZeroU32,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        const FIVE: NonZeroU32 = match NonZeroU32::new(5) {
+            Some(n) => n,
+            None => NonZeroU32::MIN,
+        };
+        Self { list_metrics: FIVE, get_metric_data: FIVE, get_metric_statistics: FIVE, tagging: FIVE }
+    }
+}
+
+/// How series are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Naming {
+    /// `dimension_InstanceId` becomes `dimension_instance_id`.
+    pub labels_snake_case: bool,
+}
+
+/// One job of the file. It runs once for each role and region.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// What kind, with what only that kind has.
+    pub kind: JobKind,
+    /// Position among the jobs of its kind, from 0: two jobs may be equal otherwise.
+    pub index: usize,
+    /// The job's `name` (custom, static) or its `type` (discovery).
+    pub name: Text,
+    /// The CloudWatch namespace.
+    pub namespace: Text,
+    /// At least one.
+    pub regions: Vec<Text>,
+    /// At least one; a role without ARN is the process's own credentials.
+    pub roles: Vec<Role>,
+    /// The metrics; a static job may have none.
+    pub metrics: Vec<Metric>,
+    /// `customTags`: become `custom_tag_*` labels.
+    pub custom_tags: Vec<Tag>,
+    /// `dimensionNameRequirements`; empty: any.
+    pub dimension_name_requirements: Vec<Text>,
+    /// Only metrics with data in the last three hours (ListMetrics' `RecentlyActive=PT3H`).
+    pub recently_active_only: bool,
+    /// Queries in one GetMetricData call, at most 500.
+    pub metrics_per_query: NonZeroU32,
+    /// When it runs.
+    pub timing: Timing,
+}
+
+/// How often a job runs and how long its values are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Time between two fetches.
+    pub interval: Duration,
+    /// Time between two discoveries (tags, ListMetrics).
+    pub inventory_interval: Duration,
+    /// How long the last values are shown when fetching fails; zero: they disappear with the first failed fetch.
+    pub stale_after: Duration,
+}
+
+/// The three kinds of job.
+#[derive(Clone, Debug)]
+pub enum JobKind {
+    /// `discovery.jobs[]`.
+    Discovery(Box<Discovery>),
+    /// `customNamespace[]`.
+    Custom,
+    /// `static[]`: GetMetricStatistics of exactly these dimensions, in the file's order.
+    Static(Vec<Dimension>),
+}
+
+/// What only a discovery job has.
+#[derive(Clone, Debug)]
+pub struct Discovery {
+    /// The row of the catalog.
+    pub service: &'static Service,
+    /// All must hold.
+    pub search_tags: Vec<SearchTag>,
+    /// `exportedTagsOnMetrics` of this namespace.
+    pub exported_tags: Vec<Text>,
+    /// Region, account and custom tags on `_info` series too.
+    pub include_context_on_info: bool,
+    /// `enhancedMetrics`: names that the catalog knows.
+    pub enhanced_metrics: Vec<Text>,
+    /// Info series also when no metric was found (YACE's feature flag).
+    pub always_return_info: bool,
+}
+
+/// A metric of a job with its effective settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metric {
+    /// CloudWatch's name.
+    pub name: Text,
+    /// As CloudWatch wants them: `Average`, `p99.9`, `TM(10%:90%)`. At least one, but in static jobs.
+    pub statistics: Vec<Text>,
+    /// Seconds that one data point spans.
+    pub period_seconds: NonZeroU32,
+    /// Width of the window, at least one period.
+    pub length_seconds: u64,
+    /// How far the window ends before now.
+    pub delay_seconds: u64,
+    /// No data counts as 0.
+    pub nil_to_zero: bool,
+    /// Export CloudWatch's timestamp.
+    pub add_timestamp: bool,
+    /// Export every point of the window; needs `add_timestamp`.
+    pub export_all_data_points: bool,
+}
+
+/// An IAM role to assume.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Role {
+    /// `None`: the process's own credentials.
+    pub arn: Option<Text>,
+    /// Only together with an ARN.
+    pub external_id: Option<Text>,
+}
+
+/// A key and its value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tag {
+    /// The key, case-sensitive.
+    pub key: Text,
+    /// The value.
+    pub value: Text,
+}
+
+/// A CloudWatch dimension.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Dimension {
+    /// Its name, as CloudWatch spells it.
+    pub name: Text,
+    /// Its value.
+    pub value: Text,
+}
+
+/// A `searchTags` entry.
+#[derive(Clone, Debug)]
+pub struct SearchTag {
+    /// The tag's key, case-sensitive.
+    pub key: Text,
+    /// Searched anywhere in the tag's value.
+    pub pattern: regex::Regex,
+}

@@ -1,0 +1,12 @@
+//! The words that every part shares, valid by construction: times, names, labels, series and their values.
+//!
+//! Nothing here knows a cloud, a clock or a socket.
+
+pub mod sample;
+pub mod time;
+
+pub use sample::{Cell, Family, Kind, LabelSet, SeriesKey, SeriesSet, SeriesSetBuilder, Snapshot};
+pub use time::Timestamp;
+
+/// Shared immutable text: cheap to clone, used for every name that many series repeat.
+pub type Text = std::sync::Arc<str>;

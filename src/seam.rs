@@ -1,0 +1,202 @@
+//! The seams between the clouds and the engine: what a worker drives ([`Source`]), what comes back ([`Outcome`]), why
+//! something failed ([`Reason`], a closed set), and whom a call asks before it is made ([`Gate`]).
+//!
+//! Clouds see neither clock, store nor self-metrics: time is an argument, and what they did comes back as values.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::model::{Snapshot, Text, Timestamp};
+
+/// Why something failed. The names are the label values of `raingauge_job_failures_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// The API asked us to slow down, also after all retries.
+    Throttled,
+    /// The credentials are good but not allowed to do this.
+    AccessDenied,
+    /// The credentials have expired or are not accepted.
+    ExpiredCredentials,
+    /// No credentials were found.
+    NoCredentials,
+    /// The API says that the request is wrong.
+    InvalidRequest,
+    /// The API failed (5xx).
+    ServerError,
+    /// No answer in time.
+    Timeout,
+    /// No connection.
+    Network,
+    /// An answer that cannot be understood.
+    BadAnswer,
+    /// A result was marked as incomplete, without the rest ever coming.
+    PartialData,
+    /// A result was marked as failed inside the API.
+    InternalError,
+    /// A result was marked as forbidden.
+    Forbidden,
+    /// One of our own limits was reached (pages, series).
+    LimitReached,
+    /// This feature is not built yet.
+    Unsupported,
+    /// A bug of ours: the worker panicked and was restarted.
+    Panic,
+}
+
+impl Reason {
+    /// Every reason, for tables and tests.
+    pub const ALL: [Self; 15] = [
+        Self::Throttled,
+        Self::AccessDenied,
+        Self::ExpiredCredentials,
+        Self::NoCredentials,
+        Self::InvalidRequest,
+        Self::ServerError,
+        Self::Timeout,
+        Self::Network,
+        Self::BadAnswer,
+        Self::PartialData,
+        Self::InternalError,
+        Self::Forbidden,
+        Self::LimitReached,
+        Self::Unsupported,
+        Self::Panic,
+    ];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::AccessDenied => "access_denied",
+            Self::ExpiredCredentials => "expired_credentials",
+            Self::NoCredentials => "no_credentials",
+            Self::InvalidRequest => "invalid_request",
+            Self::ServerError => "server_error",
+            Self::Timeout => "timeout",
+            Self::Network => "network",
+            Self::BadAnswer => "bad_answer",
+            Self::PartialData => "partial_data",
+            Self::InternalError => "internal_error",
+            Self::Forbidden => "forbidden",
+            Self::LimitReached => "limit_reached",
+            Self::Unsupported => "unsupported",
+            Self::Panic => "panic",
+        }
+    }
+
+    /// Whether trying again soon can help.
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Throttled | Self::ServerError | Self::Timeout | Self::Network | Self::BadAnswer)
+    }
+
+    /// What the reader of the error can do about it.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Throttled => "lengthen the job's interval or ask AWS for a higher quota",
+            Self::AccessDenied => "grant the permission (iam/ holds the policies) or use another role",
+            Self::ExpiredCredentials => "renew the credentials",
+            Self::NoCredentials => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or attach a role",
+            Self::InvalidRequest => "check the job's namespace, metric names, statistics and period",
+            Self::ServerError | Self::InternalError => "nothing: it is tried again",
+            Self::Timeout | Self::Network => "check the network, HTTPS_PROXY and AWS_ENDPOINT_URL",
+            Self::BadAnswer => "check AWS_ENDPOINT_URL: does it speak this API?",
+            Self::PartialData => "nothing: it is asked again at the next interval",
+            Self::Forbidden => "allow cloudwatch:GetMetricData for this namespace or account",
+            Self::LimitReached => "narrow the job (searchTags, dimensionNameRequirements)",
+            Self::Unsupported => "leave the setting out for now",
+            Self::Panic => "please report it with the log",
+        }
+    }
+}
+
+/// Something that failed, for the log, the status page and a counter. Display reads after "failed to".
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{doing}: {message}")]
+pub struct Failure {
+    /// The class.
+    pub reason: Reason,
+    /// What we tried, on what: `list metrics of AWS/EC2 in eu-west-1`.
+    pub doing: String,
+    /// Why it failed, as the cloud says; no secrets, no bodies.
+    pub message: String,
+}
+
+/// How many metrics a call asked for, under both readings of the price list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricsRequested {
+    /// Every statistic is billed as a metric.
+    pub per_statistic: u64,
+    /// Up to five statistics of one metric in one request are billed as one.
+    pub per_block_of_five: u64,
+}
+
+/// One logical API call (a page), however often the SDK tried it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The API, as in IAM: `cloudwatch`, `tag`, `sts`, `iam`.
+    pub service: &'static str,
+    /// The operation: `GetMetricData`.
+    pub operation: &'static str,
+    /// Where.
+    pub region: Text,
+    /// The account's id; empty while it is not known.
+    pub account: Text,
+    /// How often the SDK tried, at least 1.
+    pub attempts: u32,
+    /// How many of the attempts were throttled.
+    pub throttles: u32,
+    /// From the first attempt to the last answer, without waiting for the budget.
+    pub duration: Duration,
+    /// `None` when the call succeeded.
+    pub failed: Option<Reason>,
+    /// For calls that are billed by metric.
+    pub metrics: MetricsRequested,
+}
+
+/// What came of one collection.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What to show from now on. `None` changes nothing: old values go on until they are stale.
+    pub snapshot: Option<Snapshot>,
+    /// The calls that were made.
+    pub calls: Vec<Call>,
+    /// What failed. A collection with failures is not a success, even when it brought something.
+    pub failures: Vec<Failure>,
+    /// What a discovery found, for the status page; `None` in a fetch.
+    pub resources: Option<usize>,
+}
+
+/// Something that can be collected again and again: a discovery, a fetch, the host.
+pub trait Source: Send {
+    /// Waits until collecting makes sense (a fetch waits for its first inventory).
+    fn ready(&mut self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Collects once. Dropping the future in the middle must leave the source usable.
+    fn collect(&mut self, now: Timestamp) -> BoxFuture<'_, Outcome>;
+}
+
+/// The quota that a call draws on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct QuotaKey {
+    /// The account's id, or the role when the id is not known yet.
+    pub account: Text,
+    /// The region.
+    pub region: Text,
+    /// The operation.
+    pub operation: &'static str,
+}
+
+/// Asked before every call: waits until the quota allows it, and learns from throttling.
+pub trait Gate: Send + Sync {
+    /// Waits for a permit. Held while the call runs; tell [`Permit::throttled`] what came back.
+    fn admit<'a>(&'a self, key: &'a QuotaKey) -> BoxFuture<'a, Box<dyn Permit>>;
+}
+
+/// The permission for one call; dropping it gives back its place among the calls in flight.
+pub trait Permit: Send {
+    /// The API throttled (or did not throttle) the call.
+    fn throttled(&self, yes: bool);
+}

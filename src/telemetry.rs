@@ -1,0 +1,1 @@
+//! Every self-metric: name, unit, help; logging set-up.

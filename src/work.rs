@@ -1,0 +1,1 @@
+//! The engine: workers, schedules, quotas. Knows no cloud.
