@@ -5,5 +5,7 @@
 //! makes series. `catalog` is the table of namespaces.
 
 pub mod api;
+pub mod associate;
 pub mod catalog;
 pub mod job;
+pub mod naming;
