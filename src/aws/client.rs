@@ -288,9 +288,7 @@ impl Api for Client {
                 .scan_by(cw::ScanBy::TimestampDescending)
                 .set_next_token(page);
             let sent = request.customize().interceptor(asked.attempts()).send().await;
-            let doing = || {
-                format!("get {} metrics of {} in {}", data.queries.len(), data.namespace, self.region)
-            };
+            let doing = || format!("get {} metrics of {} in {}", data.queries.len(), data.namespace, self.region);
             let (result, mut call) = asked.finish(sent, doing);
             call.metrics = metrics;
             let result = result.map(|out| Page {
@@ -323,7 +321,8 @@ impl Api for Client {
             let sent = request.customize().interceptor(asked.attempts()).send().await;
             let doing = || format!("get statistics of {} in {}", asked_for.metric, self.region);
             let (result, call) = asked.finish(sent, doing);
-            let result = result.map(|out| out.datapoints.unwrap_or_default().iter().filter_map(statistics_point).collect());
+            let result =
+                result.map(|out| out.datapoints.unwrap_or_default().iter().filter_map(statistics_point).collect());
             Answered { result, call }
         })
     }

@@ -25,10 +25,8 @@ impl<'a> Labeler<'a> {
     /// For a job in a region.
     pub fn new(job: &'a Job, naming: Naming, region: &Text, inventory: &'a Inventory) -> Self {
         let account = &inventory.account;
-        let mut context = vec![
-            (Text::from("region"), Text::clone(region)),
-            (Text::from("account_id"), Text::clone(&account.id)),
-        ];
+        let mut context =
+            vec![(Text::from("region"), Text::clone(region)), (Text::from("account_id"), Text::clone(&account.id))];
         if let Some(alias) = account.alias.as_ref().filter(|a| !a.is_empty()) {
             context.push((Text::from("account_alias"), Text::clone(alias)));
         }

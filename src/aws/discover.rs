@@ -70,12 +70,13 @@ impl Discover {
             return Some((Vec::new(), metrics));
         };
         let resources = self.resources(discovery, books).await?;
-        if resources.is_empty() && special::needs_resources(discovery.service) {
+        if resources.is_empty() && discovery.service.lists_resources() {
             tracing::warn!(job = %self.job.name, region = %self.api.region(), "no tagged resource was found, so the job shows nothing");
             return Some((resources, Vec::new()));
         }
         let associator = Associator::new(discovery.service, &resources);
         let metrics = self.metrics(books, |dimensions| associator.associate(dimensions)).await;
+        drop(associator);
         Some((resources, metrics))
     }
 
@@ -117,7 +118,8 @@ impl Discover {
         let mut seen = HashSet::new();
         names.retain(|n| seen.insert(*n));
         let mut listed: HashMap<&Text, Listing> = HashMap::new();
-        let mut running = stream::iter(names).map(|n| async move { (n, self.list(n).await) }).buffer_unordered(LISTINGS_IN_FLIGHT);
+        let asked: Vec<_> = names.into_iter().map(|n| async move { (n, self.list(n).await) }).collect();
+        let mut running = stream::iter(asked).buffer_unordered(LISTINGS_IN_FLIGHT);
         while let Some((name, (listing, calls, failure))) = running.next().await {
             books.calls.extend(calls);
             books.failures.extend(failure);
@@ -271,6 +273,5 @@ fn has_search_tags(resource: &Resource, discovery: &Discovery) -> bool {
 
 /// No requirement, or exactly these names.
 fn meets_requirements(dimensions: &[Dimension], required: &[Text]) -> bool {
-    required.is_empty()
-        || (dimensions.len() == required.len() && dimensions.iter().all(|d| required.contains(&d.name)))
+    required.is_empty() || (dimensions.len() == required.len() && dimensions.iter().all(|d| required.contains(&d.name)))
 }

@@ -49,7 +49,12 @@ struct Current {
 
 impl Fetch {
     /// `inventories`: the other end belongs to the job's discovery.
-    pub fn new(job: Arc<Job>, api: Arc<dyn Api>, naming: Naming, inventories: watch::Receiver<Option<Arc<Inventory>>>) -> Self {
+    pub fn new(
+        job: Arc<Job>,
+        api: Arc<dyn Api>,
+        naming: Naming,
+        inventories: watch::Receiver<Option<Arc<Inventory>>>,
+    ) -> Self {
         Self { job, api, naming, inventories, current: None }
     }
 
@@ -99,12 +104,13 @@ impl Fetch {
     ) -> bool {
         let mut seen = false;
         let jobs = plan.batches.iter().zip(watermarks.iter_mut());
-        let mut running = stream::iter(jobs)
+        let asked: Vec<_> = jobs
             .map(|(batch, watermark)| async move {
                 let window = self.window(batch, *watermark, now);
                 (batch, watermark, window.1, self.batch(batch, window).await)
             })
-            .buffer_unordered(BATCHES_IN_FLIGHT);
+            .collect();
+        let mut running = stream::iter(asked).buffer_unordered(BATCHES_IN_FLIGHT);
         while let Some((batch, watermark, end, answer)) = running.next().await {
             outcome.calls.extend(answer.calls);
             match answer.failure {
@@ -126,7 +132,10 @@ impl Fetch {
     /// Where all points are shown, a window that failed is asked for again with the next one.
     fn window(&self, batch: &Batch, watermark: Option<Timestamp>, now: Timestamp) -> (Timestamp, Timestamp) {
         let (start, end) = plan::window(now, batch.period_seconds, batch.delay_seconds, batch.length_seconds);
-        let all = batch.targets.iter().any(|t| self.job.metrics.get(t.entry as usize).is_some_and(|m| m.export_all_data_points));
+        let all = batch
+            .targets
+            .iter()
+            .any(|t| self.job.metrics.get(t.entry as usize).is_some_and(|m| m.export_all_data_points));
         match watermark {
             Some(last) if all && last < start => (last.max(end.minus(MAX_CATCH_UP)), end),
             _ => (start, end),
@@ -182,7 +191,9 @@ impl Fetch {
         let (mut seen, mut cells) = (false, Vec::new());
         let mut incomplete = Incomplete::default();
         for (target, result) in batch.targets.iter().zip(results) {
-            let (Some(mut result), Some(metric)) = (result, self.job.metrics.get(target.entry as usize)) else { continue };
+            let (Some(mut result), Some(metric)) = (result, self.job.metrics.get(target.entry as usize)) else {
+                continue;
+            };
             seen = true;
             incomplete.count(result.status);
             let position = target.series as usize;
@@ -197,7 +208,15 @@ impl Fetch {
     }
 
     /// Info series stand when any metric was answered, or always where the job says so; after failures they stay as they were.
-    fn info(&self, plan: &Plan, inventory: &Inventory, seen: bool, clean: bool, now: Timestamp, snapshot: &mut Snapshot) {
+    fn info(
+        &self,
+        plan: &Plan,
+        inventory: &Inventory,
+        seen: bool,
+        clean: bool,
+        now: Timestamp,
+        snapshot: &mut Snapshot,
+    ) {
         let JobKind::Discovery(discovery) = &self.job.kind else { return };
         let show = seen || discovery.always_return_info;
         if !show && !clean {

@@ -58,7 +58,12 @@ pub struct Target {
 
 /// The window of a batch: `[start, end)`. The end is `now` rounded down to whole periods, less the delay; the delay need
 /// not be a multiple of the period.
-pub fn window(now: Timestamp, period_seconds: NonZeroU32, delay_seconds: u64, length_seconds: u64) -> (Timestamp, Timestamp) {
+pub fn window(
+    now: Timestamp,
+    period_seconds: NonZeroU32,
+    delay_seconds: u64,
+    length_seconds: u64,
+) -> (Timestamp, Timestamp) {
     let period = i64::from(period_seconds.get());
     let since_year_one = now.as_secs().saturating_add(YEAR_ONE_TO_EPOCH_SECONDS);
     let floored = since_year_one.div_euclid(period) * period - YEAR_ONE_TO_EPOCH_SECONDS;
@@ -150,7 +155,8 @@ impl Planner<'_> {
     }
 
     fn group(&mut self, period_seconds: NonZeroU32, delay_seconds: u64) -> &mut Group {
-        let at = self.groups.iter().position(|g| g.period_seconds == period_seconds && g.delay_seconds == delay_seconds);
+        let at =
+            self.groups.iter().position(|g| g.period_seconds == period_seconds && g.delay_seconds == delay_seconds);
         let at = at.unwrap_or_else(|| {
             self.groups.push(Group {
                 period_seconds,
@@ -194,7 +200,8 @@ impl Group {
     /// Cuts at most `metricsPerQuery` queries at a time, between two metrics: up to five statistics of one metric in one
     /// request may be billed as one.
     fn into_batches(self, job: &Job) -> Vec<Batch> {
-        let limit = usize::try_from(job.metrics_per_query.get()).unwrap_or(MAX_QUERIES_PER_CALL).min(MAX_QUERIES_PER_CALL);
+        let limit =
+            usize::try_from(job.metrics_per_query.get()).unwrap_or(MAX_QUERIES_PER_CALL).min(MAX_QUERIES_PER_CALL);
         let mut cuts = Vec::new();
         let mut from = 0;
         let ends = self.starts.iter().skip(1).copied().chain(std::iter::once(self.queries.len()));
@@ -215,7 +222,13 @@ impl Group {
         }
         let Self { period_seconds, delay_seconds, length_seconds, mut queries, mut targets, .. } = self;
         let mut batches = Vec::with_capacity(cuts.len() + 1);
-        let batch = |queries: Vec<MetricQuery>, targets| Batch { queries, targets, period_seconds, delay_seconds, length_seconds };
+        let batch = |queries: Vec<MetricQuery>, targets| Batch {
+            queries,
+            targets,
+            period_seconds,
+            delay_seconds,
+            length_seconds,
+        };
         for cut in cuts.into_iter().rev() {
             if cut < queries.len() {
                 batches.push(batch(queries.split_off(cut), targets.split_off(cut)));

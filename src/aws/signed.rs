@@ -85,7 +85,8 @@ impl Signer {
             SignableBody::Bytes(body.as_bytes()),
         )
         .map_err(|e| fail(Reason::InvalidRequest, e.to_string()))?;
-        let (signature, _) = sign(signable, &params).map_err(|e| fail(Reason::NoCredentials, e.to_string()))?.into_parts();
+        let (signature, _) =
+            sign(signable, &params).map_err(|e| fail(Reason::NoCredentials, e.to_string()))?.into_parts();
         let mut request = self.http.post(url).header("content-type", FORM).body(body);
         for (name, value) in signature.headers() {
             request = request.header(name, value);
@@ -96,7 +97,8 @@ impl Signer {
         if status.is_success() {
             return Ok(text);
         }
-        let code = quick_xml::de::from_str::<ErrorAnswer>(&text).map_or_else(|_| "unknown error".to_owned(), |a| a.error.code);
+        let code =
+            quick_xml::de::from_str::<ErrorAnswer>(&text).map_or_else(|_| "unknown error".to_owned(), |a| a.error.code);
         let reason = if status.as_u16() == 403 { Reason::AccessDenied } else { Reason::ServerError };
         Err(fail(reason, format!("{code} (HTTP {})", status.as_u16())))
     }

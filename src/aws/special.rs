@@ -5,12 +5,6 @@ use crate::aws::api::Resource;
 use crate::aws::catalog::{Lookup, Service};
 use crate::seam::{Failure, Reason};
 
-/// Whether a job of the namespace shows nothing when no resource is found. Namespaces without any way to find resources
-/// go on without them.
-pub fn needs_resources(service: &Service) -> bool {
-    !service.resource_types.is_empty() || service.lookup != Lookup::None
-}
-
 /// Completes the tagged resources; returns what could not be done.
 pub fn apply(service: &Service, resources: &mut Vec<Resource>) -> Option<Failure> {
     let missing = match service.lookup {

@@ -25,9 +25,10 @@ pub async fn fetch(
 ) -> bool {
     let mut seen = false;
     let metrics = job.metrics.iter().zip(&plan.statics);
-    let mut running = stream::iter(metrics)
+    let asked: Vec<_> = metrics
         .map(|(metric, positions)| async move { (metric, positions, ask(job, metric, dimensions, api, now).await) })
-        .buffer_unordered(METRICS_IN_FLIGHT);
+        .collect();
+    let mut running = stream::iter(asked).buffer_unordered(METRICS_IN_FLIGHT);
     while let Some((metric, positions, (points, calls, failure))) = running.next().await {
         outcome.calls.extend(calls);
         let failed = failure.is_some();
@@ -52,7 +53,8 @@ async fn ask(
     api: &dyn Api,
     now: Timestamp,
 ) -> (Vec<StatisticsPoint>, Vec<Call>, Option<Failure>) {
-    let (plain, extended): (Vec<Text>, Vec<Text>) = metric.statistics.iter().cloned().partition(|s| PLAIN.contains(&&**s));
+    let (plain, extended): (Vec<Text>, Vec<Text>) =
+        metric.statistics.iter().cloned().partition(|s| PLAIN.contains(&&**s));
     let (mut points, mut calls) = (Vec::new(), Vec::new());
     for (statistics, extended_statistics) in [(plain, Vec::new()), (Vec::new(), extended)] {
         if statistics.is_empty() && extended_statistics.is_empty() {

@@ -8,7 +8,8 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use crate::seam::{Failure, Reason};
 
 /// Where credentials of instances and containers come from; asking a proxy for them would hand them to it.
-const NEVER_PROXIED: &str = "169.254.169.254,fd00:ec2::254,169.254.170.2,169.254.170.23,fd00:ec2::23,localhost,127.0.0.0/8,::1";
+const NEVER_PROXIED: &str =
+    "169.254.169.254,fd00:ec2::254,169.254.170.2,169.254.170.23,fd00:ec2::23,localhost,127.0.0.0/8,::1";
 
 /// The environment's say in how we connect. `app` reads it.
 #[derive(Clone, Debug, Default)]
@@ -49,14 +50,14 @@ pub(super) fn client(network: &Network) -> Result<SharedHttpClient, Failure> {
     if let Some(pem) = &network.ca_bundle {
         trust = trust.with_pem_certificate(pem.clone());
     }
-    let context = TlsContext::builder()
-        .with_trust_store(trust)
-        .build()
-        .map_err(|e| wrong("AWS_CA_BUNDLE", e.to_string()))?;
+    let context =
+        TlsContext::builder().with_trust_store(trust).build().map_err(|e| wrong("AWS_CA_BUNDLE", e.to_string()))?;
     Ok(Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = Connector::builder();
         connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl));
+        connector.set_sleep_impl(
+            components.and_then(aws_smithy_runtime_api::client::runtime_components::RuntimeComponents::sleep_impl),
+        );
         connector.set_proxy_config(Some(proxy.clone()));
         connector.tls_provider(provider()).tls_context(context.clone()).build()
     }))
