@@ -17,7 +17,7 @@ use crate::aws::associate::{Association, Associator};
 use crate::aws::inventory::{FoundMetric, Inventory};
 use crate::aws::job::{Dimension, Discovery, Job, JobKind};
 use crate::aws::special;
-use crate::model::{Text, Timestamp};
+use crate::model::{Now, Text};
 use crate::seam::{Call, Failure, Outcome, Reason, Source};
 
 /// Metrics listed at the same time by one job; the gate decides about the calls of all jobs.
@@ -202,7 +202,7 @@ impl Discover {
 }
 
 impl Source for Discover {
-    fn collect(&mut self, _now: Timestamp) -> BoxFuture<'_, Outcome> {
+    fn collect(&mut self, _now: Now) -> BoxFuture<'_, Outcome> {
         Box::pin(self.run())
     }
 }

@@ -16,7 +16,7 @@ use crate::aws::inventory::Inventory;
 use crate::aws::job::{Job, JobKind, Naming};
 use crate::aws::plan::{self, Batch, Plan};
 use crate::aws::statics;
-use crate::model::{Cell, Snapshot, Text, Timestamp};
+use crate::model::{Cell, Now, Snapshot, Text, Timestamp};
 use crate::seam::{Call, Failure, Outcome, Reason, Source};
 
 /// Batches of one job that wait for their answers at the same time; the gate decides about the calls of all jobs.
@@ -58,7 +58,7 @@ impl Fetch {
         Self { job, api, naming, inventories, current: None }
     }
 
-    async fn run(&mut self, now: Timestamp) -> Outcome {
+    async fn run(&mut self, now: Now) -> Outcome {
         let Some(inventory) = self.inventories.borrow().clone() else { return Outcome::default() };
         self.follow(&inventory);
         let Some(current) = &self.current else { return Outcome::default() };
@@ -97,7 +97,7 @@ impl Fetch {
     async fn batches(
         &self,
         plan: &Plan,
-        now: Timestamp,
+        now: Now,
         snapshot: &mut Snapshot,
         watermarks: &mut [Option<Timestamp>],
         outcome: &mut Outcome,
@@ -106,7 +106,7 @@ impl Fetch {
         let jobs = plan.batches.iter().zip(watermarks.iter_mut());
         let asked: Vec<_> = jobs
             .map(|(batch, watermark)| async move {
-                let window = self.window(batch, *watermark, now);
+                let window = self.window(batch, *watermark, now.wall);
                 (batch, watermark, window.1, self.batch(batch, window).await)
             })
             .collect();
@@ -117,7 +117,7 @@ impl Fetch {
                 Some(failure) => {
                     outcome.failures.push(failure);
                     if self.job.timing.stale_after.is_zero() {
-                        batch.targets.iter().for_each(|t| snapshot.put(t.series as usize, &[], now));
+                        batch.targets.iter().for_each(|t| snapshot.put(t.series as usize, &[], now.steady));
                     }
                 }
                 None => {
@@ -184,7 +184,7 @@ impl Fetch {
         &self,
         batch: &Batch,
         results: Vec<Option<QueryResult>>,
-        now: Timestamp,
+        now: Now,
         snapshot: &mut Snapshot,
         outcome: &mut Outcome,
     ) -> bool {
@@ -201,22 +201,14 @@ impl Fetch {
                 continue;
             }
             convert::samples(metric, &mut result.points, &mut cells);
-            snapshot.put(position, &cells, now);
+            snapshot.put(position, &cells, now.steady);
         }
         outcome.failures.extend(incomplete.failures(&self.job));
         seen
     }
 
     /// Info series stand when any metric was answered, or always where the job says so; after failures they stay as they were.
-    fn info(
-        &self,
-        plan: &Plan,
-        inventory: &Inventory,
-        seen: bool,
-        clean: bool,
-        now: Timestamp,
-        snapshot: &mut Snapshot,
-    ) {
+    fn info(&self, plan: &Plan, inventory: &Inventory, seen: bool, clean: bool, now: Now, snapshot: &mut Snapshot) {
         let JobKind::Discovery(discovery) = &self.job.kind else { return };
         let show = seen || discovery.always_return_info;
         if !show && !clean {
@@ -224,7 +216,7 @@ impl Fetch {
         }
         let cell: &[Cell] = if show { &[Cell::untimed(0.0)] } else { &[] };
         for at in 0..inventory.resources.len() {
-            snapshot.put(plan.first_info + at, cell, now);
+            snapshot.put(plan.first_info + at, cell, now.steady);
         }
     }
 }
@@ -237,7 +229,7 @@ impl Source for Fetch {
         })
     }
 
-    fn collect(&mut self, now: Timestamp) -> BoxFuture<'_, Outcome> {
+    fn collect(&mut self, now: Now) -> BoxFuture<'_, Outcome> {
         Box::pin(self.run(now))
     }
 }

@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use crate::aws::api::{Api, MetricStatisticsRequest, StatisticsPoint};
 use crate::aws::job::{Dimension, Job, Metric};
 use crate::aws::plan::Plan;
-use crate::model::{Cell, Snapshot, Text, Timestamp};
+use crate::model::{Cell, Now, Snapshot, Text, Timestamp};
 use crate::seam::{Call, Failure, Outcome};
 
 /// Metrics asked at the same time by one job; the gate decides about the calls of all jobs.
@@ -19,14 +19,16 @@ pub async fn fetch(
     dimensions: &[Dimension],
     api: &dyn Api,
     plan: &Plan,
-    now: Timestamp,
+    now: Now,
     snapshot: &mut Snapshot,
     outcome: &mut Outcome,
 ) -> bool {
     let mut seen = false;
     let metrics = job.metrics.iter().zip(&plan.statics);
     let asked: Vec<_> = metrics
-        .map(|(metric, positions)| async move { (metric, positions, ask(job, metric, dimensions, api, now).await) })
+        .map(
+            |(metric, positions)| async move { (metric, positions, ask(job, metric, dimensions, api, now.wall).await) },
+        )
         .collect();
     let mut running = stream::iter(asked).buffer_unordered(METRICS_IN_FLIGHT);
     while let Some((metric, positions, (points, calls, failure))) = running.next().await {
@@ -39,7 +41,7 @@ pub async fn fetch(
         seen |= !failed;
         for (statistic, position) in metric.statistics.iter().zip(positions) {
             let cell = sample(metric, statistic, &points);
-            snapshot.put(*position as usize, cell.as_slice(), now);
+            snapshot.put(*position as usize, cell.as_slice(), now.steady);
         }
     }
     seen

@@ -60,7 +60,7 @@ impl Worker {
     }
 
     async fn once(&self, source: &mut dyn Source) -> Outcome {
-        let run = AssertUnwindSafe(source.collect(self.clock.now())).catch_unwind();
+        let run = AssertUnwindSafe(source.collect(self.clock.read())).catch_unwind();
         let (reason, message) = match tokio::time::timeout(self.deadline, run).await {
             Ok(Ok(outcome)) => return outcome,
             Ok(Err(panic)) => (Reason::Panic, text_of(panic.as_ref())),
@@ -79,7 +79,7 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Timestamp;
+    use crate::model::Now;
     use futures_util::future::BoxFuture;
     use std::sync::{Arc, Mutex};
 
@@ -87,7 +87,7 @@ mod tests {
     struct Scripted(Vec<u64>);
 
     impl Source for Scripted {
-        fn collect(&mut self, _now: Timestamp) -> BoxFuture<'_, Outcome> {
+        fn collect(&mut self, _now: Now) -> BoxFuture<'_, Outcome> {
             let seconds = if self.0.is_empty() { 1 } else { self.0.remove(0) };
             Box::pin(async move {
                 assert!(seconds > 0, "boom");
