@@ -66,7 +66,7 @@ impl Store {
         }
     }
 
-    /// Drops the values that are stale at `now`; returns how many series disappeared.
+    /// Drops the values that are stale at `now` (steady clock); returns how many series disappeared.
     pub fn sweep(&self, now: Timestamp) -> usize {
         let mut slots = self.lock();
         let mut gone = 0;
