@@ -131,7 +131,7 @@ fn libraries(source: &Source<'_>, found: &mut Vec<String>) {
 }
 
 fn wall_time(source: &Source<'_>, found: &mut Vec<String>) {
-    if source.product() == Some(rules::WALL_TIME_ONLY_IN) {
+    if source.product().is_some_and(|file| is_in(file, rules::WALL_TIME_ONLY_IN)) {
         return;
     }
     for path in &source.paths {
