@@ -1,9 +1,22 @@
 //! CloudWatch: tag-based discovery, ListMetrics, GetMetricData and GetMetricStatistics, in YACE's vocabulary.
 //!
-//! `job` says what to collect, `api` is the narrow seam to the cloud (four calls, our types), `client` the only file that
-//! names the SDK. `discover` makes an inventory, `plan` (pure) turns it into batches, `fetch` runs them, `convert` (pure)
-//! makes series. `catalog` is the table of namespaces.
+//! `job` says what to collect, `api` is the narrow seam to the cloud (five calls, our types), `client` the only file that
+//! names the SDK, `gated` asks the quota before each call. `discover` makes an `inventory`, `plan` (pure) turns it into
+//! batches, `fetch` runs them, `convert` (pure) makes labels and samples. `catalog` is the table of namespaces, `associate`
+//! finds the resource of a metric, `naming` spells YACE's names.
 
 pub mod api;
+pub mod associate;
 pub mod catalog;
+pub mod client;
+pub mod convert;
+pub mod discover;
+pub mod fetch;
+pub mod gated;
+pub mod inventory;
 pub mod job;
+pub mod naming;
+pub mod plan;
+pub mod signed;
+pub mod special;
+pub mod statics;

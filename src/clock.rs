@@ -4,31 +4,58 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
 
-use crate::model::Timestamp;
+use tokio::time::Instant;
 
-/// Wall time, possibly shifted. Clones share the shift.
-#[derive(Clone, Debug, Default)]
+use crate::model::{Now, Timestamp};
+
+/// Wall time, possibly shifted, and a steady time beside it. Clones share the shift.
+#[derive(Clone, Debug)]
 pub struct Clock {
     shift_ms: Arc<AtomicI64>,
+    started: (Timestamp, Instant),
 }
 
 impl Clock {
     /// The machine's wall time.
     pub fn system() -> Self {
-        Self::default()
+        Self { shift_ms: Arc::default(), started: (wall(), Instant::now()) }
     }
 
-    /// Now.
-    #[expect(clippy::disallowed_methods, reason = "this is the one reader of wall time")]
+    /// Now, on both clocks.
+    pub fn read(&self) -> Now {
+        let (wall, instant) = self.started;
+        Now { wall: self.now(), steady: wall.plus(instant.elapsed()) }
+    }
+
+    /// Wall time.
     pub fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_millis(ms.saturating_add(self.shift_ms.load(Ordering::Relaxed)))
+        Timestamp::from_millis(wall().as_millis().saturating_add(self.shift_ms.load(Ordering::Relaxed)))
     }
 
     /// Makes this clock and its clones show a time that differs from the machine's by `ms` more. For the simulated
     /// cloud's faults (a clock step); the daemon never calls it.
     pub fn step_by_millis(&self, ms: i64) {
         self.shift_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one reader of wall time")]
+fn wall() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_moves_wall_time_only() {
+        let clock = Clock::system();
+        let before = clock.read();
+        clock.clone().step_by_millis(3_600_000);
+        let after = clock.read();
+        assert!(after.wall.as_millis() - before.wall.as_millis() >= 3_600_000);
+        assert!(after.steady.as_millis() - before.steady.as_millis() < 60_000);
     }
 }

@@ -6,7 +6,7 @@ pub mod sample;
 pub mod time;
 
 pub use sample::{Cell, Family, Kind, LabelSet, SeriesKey, SeriesSet, SeriesSetBuilder, Snapshot};
-pub use time::Timestamp;
+pub use time::{Now, Timestamp};
 
 /// Shared immutable text: cheap to clone, used for every name that many series repeat.
 pub type Text = std::sync::Arc<str>;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{Snapshot, Text, Timestamp};
+use crate::model::{Now, Snapshot, Text};
 
 /// Why something failed. The names are the label values of `raingauge_job_failures_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -175,7 +175,7 @@ pub trait Source: Send {
     }
 
     /// Collects once. Dropping the future in the middle must leave the source usable.
-    fn collect(&mut self, now: Timestamp) -> BoxFuture<'_, Outcome>;
+    fn collect(&mut self, now: Now) -> BoxFuture<'_, Outcome>;
 }
 
 /// The quota that a call draws on.
@@ -199,4 +199,8 @@ pub trait Gate: Send + Sync {
 pub trait Permit: Send {
     /// The API throttled (or did not throttle) the call.
     fn throttled(&self, yes: bool);
+
+    /// Gives back the place among the calls in flight before the call has ended: a call that hangs must not keep others
+    /// from being made.
+    fn leave(&mut self);
 }

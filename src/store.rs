@@ -58,6 +58,15 @@ impl Store {
         self.show(&slots);
     }
 
+    /// Moves a slot's snapshot to another key.
+    pub fn rename(&self, from: &SlotKey, to: SlotKey) {
+        let mut slots = self.lock();
+        if let Some(snapshot) = slots.remove(from) {
+            slots.insert(to, snapshot);
+            self.show(&slots);
+        }
+    }
+
     /// Removes a slot with its series.
     pub fn retire(&self, key: &SlotKey) {
         let mut slots = self.lock();
@@ -66,7 +75,7 @@ impl Store {
         }
     }
 
-    /// Drops the values that are stale at `now`; returns how many series disappeared.
+    /// Drops the values that are stale at `now` (steady clock); returns how many series disappeared.
     pub fn sweep(&self, now: Timestamp) -> usize {
         let mut slots = self.lock();
         let mut gone = 0;

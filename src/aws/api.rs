@@ -156,13 +156,23 @@ pub struct Account {
     pub alias: Option<Text>,
 }
 
+/// The answer to "who are we", with the calls that it took.
+pub struct Identified {
+    /// Who we are.
+    pub account: Result<Account, Failure>,
+    /// Why the alias is not known, when it could not be asked for: not fatal.
+    pub alias_failure: Option<Failure>,
+    /// The calls that were made; none when it was known already.
+    pub calls: Vec<Call>,
+}
+
 /// AWS as seen with one set of credentials in one region.
 pub trait Api: Send + Sync {
     /// The region.
     fn region(&self) -> &Text;
 
-    /// Account id and alias; answered from memory after the first success. The calls that were needed come with it.
-    fn account(&self) -> BoxFuture<'_, (Result<Account, Failure>, Vec<Call>, Option<Failure>)>;
+    /// Account id and alias; answered from memory after the first success.
+    fn account(&self) -> BoxFuture<'_, Identified>;
 
     /// A page of `tag:GetResources`: resources of the types that have all of the tag keys.
     fn get_resources<'a>(

@@ -186,7 +186,7 @@ pub struct Snapshot {
     pub cells: Vec<Cell>,
     /// Series that show several points: position → all its samples, instead of the one in `cells`.
     pub more: BTreeMap<u32, Box<[Cell]>>,
-    /// When each cell was last confirmed by the cloud, in seconds since 1970; at the same position.
+    /// When each cell was last confirmed by the cloud, in whole seconds of the steady clock; at the same position.
     pub confirmed_secs: Vec<u32>,
     /// How long a cell that is no longer confirmed is shown.
     pub stale_after: Duration,
@@ -210,7 +210,7 @@ impl Snapshot {
         }
     }
 
-    /// Puts the samples of a series, confirmed at `now`. No sample makes it absent.
+    /// Puts the samples of a series, confirmed at `now` of the steady clock. No sample makes it absent.
     pub fn put(&mut self, position: usize, samples: &[Cell], now: Timestamp) {
         let Some(cell) = self.cells.get_mut(position) else { return };
         *cell = samples.first().copied().unwrap_or(Cell::ABSENT);
@@ -230,14 +230,14 @@ impl Snapshot {
         self.cells.iter().filter(|c| c.is_present()).count()
     }
 
-    /// The earliest time at which a present cell becomes stale.
+    /// The earliest time (steady) at which a present cell becomes stale.
     pub fn next_expiry(&self) -> Option<Timestamp> {
         let oldest =
             self.cells.iter().zip(&self.confirmed_secs).filter(|(c, _)| c.is_present()).map(|(_, s)| *s).min()?;
         Some(Timestamp::from_secs(i64::from(oldest)).plus(self.stale_after))
     }
 
-    /// The snapshot without the cells that are stale at `now`; `None` when none is.
+    /// The snapshot without the cells that are stale at `now` (steady); `None` when none is.
     pub fn without_stale(&self, now: Timestamp) -> Option<Self> {
         let limit = now.minus(self.stale_after).as_secs();
         let stale = |cell: &Cell, secs: u32| cell.is_present() && i64::from(secs) <= limit;

@@ -46,6 +46,15 @@ impl Timestamp {
     }
 }
 
+/// One moment on two clocks: wall time may be stepped, the steady time only moves on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// What the machine says it is: for windows and timestamps.
+    pub wall: Timestamp,
+    /// Wall time at the start of the process plus the time since: for ages.
+    pub steady: Timestamp,
+}
+
 impl fmt::Display for Timestamp {
     /// Seconds since the epoch with milliseconds: `1700000000.500`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

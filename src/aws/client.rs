@@ -1,0 +1,417 @@
+//! [`Api`] over the AWS SDK: the only place (with its submodules) that names it. Credentials, roles, endpoints, proxies,
+//! time-outs and the SDK's own retries are set up here, once for the process; regions and roles share one HTTP pool.
+//!
+//! Deliberately absent: quotas (`aws/gated`), paging and repetition of failed pages (`aws/fetch`, `aws/discover`).
+
+mod call;
+mod failure;
+mod http;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_cloudwatch::types as cw;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::retry::RetryConfig;
+use futures_util::future::BoxFuture;
+use hashbrown::HashMap;
+use tokio::sync::{Mutex, OnceCell};
+
+use crate::aws::api::{
+    Account, Answered, Api, Identified, ListMetricsRequest, ListedMetric, MetricDataRequest, MetricResult,
+    MetricStatisticsRequest, Page, Point, Resource, StatisticsPoint, StatusCode,
+};
+use crate::aws::job::{Access, Dimension, Role, Tag};
+use crate::aws::signed::Signer;
+use crate::model::{Text, Timestamp};
+use crate::seam::{Call, Failure, MetricsRequested, Reason};
+use call::{Calls, Place};
+pub use http::{Emulator, Network};
+
+/// Attempts of one call, the first one included (as YACE asks the SDK for).
+const ATTEMPTS: u32 = 5;
+/// The longest pause between two attempts (as YACE sets it for CloudWatch).
+const MAX_BACKOFF: Duration = Duration::from_secs(3);
+/// Until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// One attempt. GetMetricData answers within seconds; a silent connection must not hold its job for long.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+/// A whole call with its attempts.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// The tagging API's page size, its maximum.
+const RESOURCES_PER_PAGE: i32 = 100;
+/// The name under which assumed roles appear in CloudTrail.
+const SESSION_NAME: &str = "raingauge";
+
+/// Makes one [`Api`] for each (role, region), sharing connections and, for each role, credentials and account id.
+pub struct Clients {
+    base: SdkConfig,
+    access: Access,
+    signer: Arc<Signer>,
+    roles: Mutex<HashMap<Role, Arc<RoleAccess>>>,
+}
+
+/// What all regions of one role share: one AssumeRole, one GetCallerIdentity.
+struct RoleAccess {
+    config: SdkConfig,
+    account: OnceCell<Account>,
+}
+
+impl Clients {
+    /// Reads the SDK's configuration (environment, profiles, SSO, web identity, container, instance). Makes no call.
+    pub async fn load(access: Access, network: &Network) -> Result<Self, Failure> {
+        let http_client = http::client(network)?;
+        let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_BACKOFF);
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .operation_timeout(OPERATION_TIMEOUT)
+            .build();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(http_client)
+            .retry_config(retries)
+            .timeout_config(timeouts);
+        if access.fips {
+            loader = loader.use_fips(true);
+        }
+        if let Some(emulator) = &network.emulator {
+            let keys = Credentials::new(&emulator.access_key_id, "simulated", None, None, "emulator");
+            let region = Region::new(emulator.region.clone());
+            loader = loader.endpoint_url(&emulator.endpoint_url).credentials_provider(keys).region(region);
+        }
+        let base = loader.load().await;
+        let signer = Arc::new(Signer::new(network)?);
+        Ok(Self { base, access, signer, roles: Mutex::default() })
+    }
+
+    /// The API as `role` sees it in `region`.
+    pub async fn api(&self, role: &Role, region: &Text) -> Client {
+        let shared = self.role(role, region).await;
+        let config = shared.config.to_builder().region(Region::new(region.to_string())).build();
+        let mut tagging = config.to_builder();
+        // The tagging API has no FIPS endpoint in most regions; YACE leaves it out as well.
+        tagging.set_use_fips(Some(false));
+        let mut sts = config.to_builder();
+        if let Some(region) = &self.access.sts_region {
+            sts.set_region(Region::new(region.to_string()));
+        }
+        Client {
+            region: Text::clone(region),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            tagging: aws_sdk_resourcegroupstagging::Client::new(&tagging.build()),
+            sts: aws_sdk_sts::Client::new(&sts.build()),
+            config,
+            signer: Arc::clone(&self.signer),
+            role: shared,
+        }
+    }
+
+    async fn role(&self, role: &Role, region: &Text) -> Arc<RoleAccess> {
+        let mut roles = self.roles.lock().await;
+        if let Some(known) = roles.get(role) {
+            return Arc::clone(known);
+        }
+        let config = match &role.arn {
+            None => self.base.clone(),
+            Some(arn) => self.assumed(arn, role.external_id.as_ref(), region).await,
+        };
+        let shared = Arc::new(RoleAccess { config, account: OnceCell::new() });
+        roles.insert(role.clone(), Arc::clone(&shared));
+        shared
+    }
+
+    /// The configuration with the role's credentials. STS is asked in `sts-region`, else in the SDK's region, else (where
+    /// YACE would fail at every collection) in the job's.
+    async fn assumed(&self, arn: &Text, external_id: Option<&Text>, job_region: &Text) -> SdkConfig {
+        let region = match (&self.access.sts_region, self.base.region()) {
+            (Some(region), _) => Region::new(region.to_string()),
+            (None, Some(region)) => region.clone(),
+            (None, None) => Region::new(job_region.to_string()),
+        };
+        let mut role = AssumeRoleProvider::builder(arn.to_string())
+            .session_name(SESSION_NAME)
+            .configure(&self.base)
+            .region(region);
+        if let Some(id) = external_id {
+            role = role.external_id(id.to_string());
+        }
+        let provider = match self.base.credentials_provider() {
+            Some(own) => role.build_from_provider(own).await,
+            None => role.build().await,
+        };
+        self.base
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .identity_cache(aws_config::identity::IdentityCache::lazy().build())
+            .build()
+    }
+}
+
+/// AWS with one role in one region.
+pub struct Client {
+    region: Text,
+    cloudwatch: aws_sdk_cloudwatch::Client,
+    tagging: aws_sdk_resourcegroupstagging::Client,
+    sts: aws_sdk_sts::Client,
+    config: SdkConfig,
+    signer: Arc<Signer>,
+    role: Arc<RoleAccess>,
+}
+
+impl Client {
+    fn place(&self) -> Place {
+        let account = self.role.account.get().map_or_else(|| Text::from(""), |a| Text::clone(&a.id));
+        Place { region: Text::clone(&self.region), account }
+    }
+
+    async fn identify(&self) -> Identified {
+        let mut calls = Vec::new();
+        let mut alias_failure = None;
+        let account = self
+            .role
+            .account
+            .get_or_try_init(|| async {
+                let asked = Calls::new("sts", "GetCallerIdentity", self.place());
+                let request = self.sts.get_caller_identity().customize().interceptor(asked.attempts());
+                let (result, call) = asked.finish(request.send().await, || "ask AWS who we are".to_owned());
+                calls.push(call);
+                let id = Text::from(result?.account.unwrap_or_default());
+                let (alias, call) = self.alias(&id).await;
+                calls.push(call);
+                let alias = alias.unwrap_or_else(|failure| {
+                    alias_failure = Some(failure);
+                    None
+                });
+                Ok(Account { id, alias })
+            })
+            .await
+            .cloned();
+        Identified { account, alias_failure, calls }
+    }
+
+    /// `iam:ListAccountAliases`, signed by hand: its SDK crate costs two minutes of compile time for one call.
+    async fn alias(&self, account: &Text) -> (Result<Option<Text>, Failure>, Call) {
+        let asked = Calls::new("iam", "ListAccountAliases", Place { account: Text::clone(account), ..self.place() });
+        let doing = || "list the account's aliases".to_owned();
+        let credentials = match self.config.credentials_provider() {
+            Some(provider) => provider.provide_credentials().await.map_err(|e| failure::of_credentials(&e, doing())),
+            None => Err(Failure { reason: Reason::NoCredentials, doing: doing(), message: "no credentials".into() }),
+        };
+        let result = match credentials {
+            Ok(credentials) => {
+                let endpoint = self.config.endpoint_url();
+                self.signer.account_alias(credentials, endpoint, &self.region).await
+            }
+            Err(failure) => Err(failure),
+        };
+        let call = asked.done(result.as_ref().err());
+        (result, call)
+    }
+}
+
+impl Api for Client {
+    fn region(&self) -> &Text {
+        &self.region
+    }
+
+    fn account(&self) -> BoxFuture<'_, Identified> {
+        Box::pin(self.identify())
+    }
+
+    fn get_resources<'a>(
+        &'a self,
+        types: &'a [&'static str],
+        tag_keys: &'a [Text],
+        page: Option<String>,
+    ) -> BoxFuture<'a, Answered<Page<Resource>>> {
+        Box::pin(async move {
+            use aws_sdk_resourcegroupstagging::types::TagFilter;
+            let asked = Calls::new("tag", "GetResources", self.place());
+            let filters: Vec<_> = tag_keys.iter().map(|k| TagFilter::builder().key(k.to_string()).build()).collect();
+            let request = self
+                .tagging
+                .get_resources()
+                .resources_per_page(RESOURCES_PER_PAGE)
+                .set_resource_type_filters(Some(types.iter().map(ToString::to_string).collect()))
+                .set_tag_filters((!filters.is_empty()).then_some(filters))
+                .set_pagination_token(page);
+            let sent = request.customize().interceptor(asked.attempts()).send().await;
+            let doing = || format!("get the tagged resources of {} in {}", types.join(", "), self.region);
+            let (result, call) = asked.finish(sent, doing);
+            let result = result.map(|out| Page {
+                next: out.pagination_token.filter(|t| !t.is_empty()),
+                items: out.resource_tag_mapping_list.unwrap_or_default().into_iter().map(resource).collect(),
+            });
+            Answered { result, call }
+        })
+    }
+
+    fn list_metrics<'a>(
+        &'a self,
+        asked_for: &'a ListMetricsRequest,
+        page: Option<String>,
+    ) -> BoxFuture<'a, Answered<Page<ListedMetric>>> {
+        Box::pin(async move {
+            let asked = Calls::new("cloudwatch", "ListMetrics", self.place());
+            let request = self
+                .cloudwatch
+                .list_metrics()
+                .namespace(asked_for.namespace.to_string())
+                .metric_name(asked_for.metric.to_string())
+                .set_recently_active(asked_for.recently_active.then_some(cw::RecentlyActive::Pt3H))
+                .set_next_token(page);
+            let sent = request.customize().interceptor(asked.attempts()).send().await;
+            let doing = || format!("list {} of {} in {}", asked_for.metric, asked_for.namespace, self.region);
+            let (result, call) = asked.finish(sent, doing);
+            let result = result.map(|out| Page {
+                next: out.next_token.filter(|t| !t.is_empty()),
+                items: out.metrics.unwrap_or_default().into_iter().map(listed).collect(),
+            });
+            Answered { result, call }
+        })
+    }
+
+    fn get_metric_data<'a>(
+        &'a self,
+        data: &'a MetricDataRequest<'a>,
+        page: Option<String>,
+    ) -> BoxFuture<'a, Answered<Page<MetricResult>>> {
+        Box::pin(async move {
+            let asked = Calls::new("cloudwatch", "GetMetricData", self.place());
+            let metrics = if page.is_none() { requested(data) } else { MetricsRequested::default() };
+            let request = self
+                .cloudwatch
+                .get_metric_data()
+                .set_metric_data_queries(Some(queries(data)))
+                .start_time(date_time(data.start))
+                .end_time(date_time(data.end))
+                .scan_by(cw::ScanBy::TimestampDescending)
+                .set_next_token(page);
+            let sent = request.customize().interceptor(asked.attempts()).send().await;
+            let doing = || format!("get {} metrics of {} in {}", data.queries.len(), data.namespace, self.region);
+            let (result, mut call) = asked.finish(sent, doing);
+            call.metrics = metrics;
+            let result = result.map(|out| Page {
+                next: out.next_token.filter(|t| !t.is_empty()),
+                items: out.metric_data_results.unwrap_or_default().into_iter().filter_map(metric_result).collect(),
+            });
+            Answered { result, call }
+        })
+    }
+
+    fn get_metric_statistics<'a>(
+        &'a self,
+        asked_for: &'a MetricStatisticsRequest<'a>,
+    ) -> BoxFuture<'a, Answered<Vec<StatisticsPoint>>> {
+        Box::pin(async move {
+            let asked = Calls::new("cloudwatch", "GetMetricStatistics", self.place());
+            let statistics: Vec<_> = asked_for.statistics.iter().map(|s| cw::Statistic::from(&**s)).collect();
+            let extended: Vec<_> = asked_for.extended_statistics.iter().map(ToString::to_string).collect();
+            let request = self
+                .cloudwatch
+                .get_metric_statistics()
+                .namespace(asked_for.namespace.to_string())
+                .metric_name(asked_for.metric.to_string())
+                .set_dimensions(Some(dimensions(asked_for.dimensions)))
+                .period(i32::try_from(asked_for.period_seconds.get()).unwrap_or(i32::MAX))
+                .start_time(date_time(asked_for.start))
+                .end_time(date_time(asked_for.end))
+                .set_statistics((!statistics.is_empty()).then_some(statistics))
+                .set_extended_statistics((!extended.is_empty()).then_some(extended));
+            let sent = request.customize().interceptor(asked.attempts()).send().await;
+            let doing = || format!("get statistics of {} in {}", asked_for.metric, self.region);
+            let (result, call) = asked.finish(sent, doing);
+            let result =
+                result.map(|out| out.datapoints.unwrap_or_default().iter().filter_map(statistics_point).collect());
+            Answered { result, call }
+        })
+    }
+}
+
+fn resource(found: aws_sdk_resourcegroupstagging::types::ResourceTagMapping) -> Resource {
+    let tag = |t: aws_sdk_resourcegroupstagging::types::Tag| Tag { key: t.key.into(), value: t.value.into() };
+    Resource {
+        arn: found.resource_arn.unwrap_or_default().into(),
+        tags: found.tags.unwrap_or_default().into_iter().map(tag).collect(),
+    }
+}
+
+fn listed(found: cw::Metric) -> ListedMetric {
+    let dimension = |d: cw::Dimension| Dimension {
+        name: d.name.unwrap_or_default().into(),
+        value: d.value.unwrap_or_default().into(),
+    };
+    ListedMetric {
+        name: found.metric_name.unwrap_or_default().into(),
+        dimensions: found.dimensions.unwrap_or_default().into_iter().map(dimension).collect(),
+    }
+}
+
+fn dimensions(ours: &[Dimension]) -> Vec<cw::Dimension> {
+    ours.iter().map(|d| cw::Dimension::builder().name(&*d.name).value(&*d.value).build()).collect()
+}
+
+fn queries(data: &MetricDataRequest<'_>) -> Vec<cw::MetricDataQuery> {
+    let period = i32::try_from(data.period_seconds.get()).unwrap_or(i32::MAX);
+    let query = |(i, q): (usize, &crate::aws::api::MetricQuery)| {
+        let metric = cw::Metric::builder()
+            .namespace(&**data.namespace)
+            .metric_name(&*q.metric)
+            .set_dimensions(Some(dimensions(&q.dimensions)))
+            .build();
+        let stat = cw::MetricStat::builder().metric(metric).period(period).stat(&*q.statistic).build();
+        cw::MetricDataQuery::builder().id(format!("id_{i}")).metric_stat(stat).return_data(true).build()
+    };
+    data.queries.iter().enumerate().map(query).collect()
+}
+
+/// Statistics of one metric stand side by side, so a change of metric or dimensions ends a block.
+fn requested(data: &MetricDataRequest<'_>) -> MetricsRequested {
+    let same = |a: &&[crate::aws::api::MetricQuery]| a.len() as u64;
+    let blocks = data.queries.chunk_by(|a, b| a.metric == b.metric && Arc::ptr_eq(&a.dimensions, &b.dimensions));
+    MetricsRequested {
+        per_statistic: data.queries.len() as u64,
+        per_block_of_five: blocks.map(|block| same(&block).div_ceil(5)).sum(),
+    }
+}
+
+fn metric_result(found: cw::MetricDataResult) -> Option<MetricResult> {
+    let query = found.id?.strip_prefix("id_")?.parse().ok()?;
+    let status = match found.status_code {
+        Some(cw::StatusCode::PartialData) => StatusCode::PartialData,
+        Some(cw::StatusCode::InternalError) => StatusCode::InternalError,
+        Some(cw::StatusCode::Forbidden) => StatusCode::Forbidden,
+        _ => StatusCode::Complete,
+    };
+    let times = found.timestamps.unwrap_or_default();
+    let values = found.values.unwrap_or_default();
+    let points = times.iter().zip(values).map(|(t, value)| Point { at: timestamp(t), value }).collect();
+    Some(MetricResult { query, points, status })
+}
+
+fn statistics_point(found: &cw::Datapoint) -> Option<StatisticsPoint> {
+    let plain = [
+        ("Average", found.average),
+        ("Maximum", found.maximum),
+        ("Minimum", found.minimum),
+        ("Sum", found.sum),
+        ("SampleCount", found.sample_count),
+    ];
+    let mut values: Vec<(Text, f64)> = plain.iter().filter_map(|(n, v)| Some((Text::from(*n), (*v)?))).collect();
+    values.extend(found.extended_statistics.iter().flatten().map(|(n, v)| (Text::from(n.as_str()), *v)));
+    Some(StatisticsPoint { at: timestamp(found.timestamp.as_ref()?), values })
+}
+
+fn timestamp(t: &DateTime) -> Timestamp {
+    Timestamp::from_millis(t.to_millis().unwrap_or_default())
+}
+
+fn date_time(t: Timestamp) -> DateTime {
+    DateTime::from_millis(t.as_millis())
+}

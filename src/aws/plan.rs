@@ -1,0 +1,247 @@
+//! Pure: an inventory becomes the job's series and the batches of queries that fill them. Made once for each inventory;
+//! a fetch only adds the window.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use crate::aws::api::MetricQuery;
+use crate::aws::convert::{self, Labeler};
+use crate::aws::inventory::{FoundMetric, Inventory};
+use crate::aws::job::{Job, JobKind, Naming};
+use crate::model::{SeriesSet, SeriesSetBuilder, Text, Timestamp};
+
+/// AWS refuses more queries in one GetMetricData call.
+const MAX_QUERIES_PER_CALL: usize = 500;
+/// Seconds between 0001-01-01 and 1970-01-01: periods are counted from there (it matters for those that do not divide a
+/// day: a week starts on Monday).
+const YEAR_ONE_TO_EPOCH_SECONDS: i64 = 62_135_596_800;
+
+/// The series of a job in one place and what to ask for them.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The series, info series last.
+    pub set: Arc<SeriesSet>,
+    /// GetMetricData calls.
+    pub batches: Vec<Batch>,
+    /// Series positions of a static job: for each metric entry, one for each of its statistics.
+    pub statics: Vec<Vec<u32>>,
+    /// The info series: positions from here to the end.
+    pub first_info: usize,
+}
+
+/// One GetMetricData call, but for its window.
+#[derive(Debug)]
+pub struct Batch {
+    /// Length in one call's limits; statistics of one metric stand side by side.
+    pub queries: Vec<MetricQuery>,
+    /// For each query: where its samples go and by which metric entry's rules.
+    pub targets: Vec<Target>,
+    /// Shared by all queries.
+    pub period_seconds: NonZeroU32,
+    /// Shared by all queries.
+    pub delay_seconds: u64,
+    /// The longest of the group's windows.
+    pub length_seconds: u64,
+}
+
+/// Where the result of a query goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Position of the series.
+    pub series: u32,
+    /// Position in the job's `metrics`.
+    pub entry: u32,
+}
+
+/// The window of a batch: `[start, end)`. The end is `now` rounded down to whole periods, less the delay; the delay need
+/// not be a multiple of the period.
+pub fn window(
+    now: Timestamp,
+    period_seconds: NonZeroU32,
+    delay_seconds: u64,
+    length_seconds: u64,
+) -> (Timestamp, Timestamp) {
+    let period = i64::from(period_seconds.get());
+    let since_year_one = now.as_secs().saturating_add(YEAR_ONE_TO_EPOCH_SECONDS);
+    let floored = since_year_one.div_euclid(period) * period - YEAR_ONE_TO_EPOCH_SECONDS;
+    let end = Timestamp::from_secs(floored).minus(Duration::from_secs(delay_seconds));
+    (end.minus(Duration::from_secs(length_seconds)), end)
+}
+
+/// Plans a job in a region.
+pub fn plan(job: &Job, naming: Naming, region: &Text, inventory: &Inventory) -> Plan {
+    let mut planner = Planner {
+        job,
+        labeler: Labeler::new(job, naming, region, inventory),
+        set: SeriesSetBuilder::default(),
+        families: HashMap::new(),
+        label_sets: HashMap::new(),
+        groups: Vec::new(),
+    };
+    if let JobKind::Static(dimensions) = &job.kind {
+        let statics = planner.statics(dimensions);
+        return Plan { set: Arc::new(planner.set.build()), statics, first_info: usize::MAX, ..Plan::default() };
+    }
+    let mut positions = 0;
+    for found in &inventory.metrics {
+        positions += planner.metric(found);
+    }
+    planner.info(inventory);
+    let batches = planner.groups.into_iter().flat_map(|g| g.into_batches(job)).collect();
+    Plan { set: Arc::new(planner.set.build()), batches, statics: Vec::new(), first_info: positions }
+}
+
+struct Planner<'a> {
+    job: &'a Job,
+    labeler: Labeler<'a>,
+    set: SeriesSetBuilder,
+    /// (entry, statistic) → family index.
+    families: HashMap<(usize, usize), u32>,
+    /// (dimensions, resource) → label set index: twenty metrics of a resource have the same labels.
+    label_sets: HashMap<(Arc<[crate::aws::job::Dimension]>, Option<usize>), u32>,
+    groups: Vec<Group>,
+}
+
+/// Queries of one (period, delay), in the order in which they came.
+struct Group {
+    period_seconds: NonZeroU32,
+    delay_seconds: u64,
+    length_seconds: u64,
+    queries: Vec<MetricQuery>,
+    targets: Vec<Target>,
+    /// Where a metric's statistics start: the only places where a batch may end.
+    starts: Vec<usize>,
+}
+
+impl Planner<'_> {
+    fn metric(&mut self, found: &FoundMetric) -> usize {
+        let Some(metric) = self.job.metrics.get(found.entry) else { return 0 };
+        let labels = self.labels(found);
+        let mut targets = Vec::with_capacity(metric.statistics.len());
+        for (s, statistic) in metric.statistics.iter().enumerate() {
+            let set = &mut self.set;
+            let family = *self
+                .families
+                .entry((found.entry, s))
+                .or_insert_with(|| set.family(convert::metric_family(&self.job.namespace, &metric.name, statistic)));
+            let series = self.set.push(family, labels);
+            targets.push(Target { series, entry: u32::try_from(found.entry).unwrap_or(u32::MAX) });
+        }
+        let group = self.group(metric.period_seconds, metric.delay_seconds);
+        group.length_seconds = group.length_seconds.max(metric.length_seconds);
+        group.starts.push(group.queries.len());
+        for statistic in &metric.statistics {
+            group.queries.push(MetricQuery {
+                metric: Text::clone(&metric.name),
+                dimensions: Arc::clone(&found.dimensions),
+                statistic: Text::clone(statistic),
+            });
+        }
+        group.targets.extend(targets);
+        metric.statistics.len()
+    }
+
+    fn labels(&mut self, found: &FoundMetric) -> u32 {
+        let key = (Arc::clone(&found.dimensions), found.resource);
+        if let Some(known) = self.label_sets.get(&key) {
+            return *known;
+        }
+        let labels = self.set.labels(self.labeler.series(&found.dimensions, found.resource));
+        self.label_sets.insert(key, labels);
+        labels
+    }
+
+    fn group(&mut self, period_seconds: NonZeroU32, delay_seconds: u64) -> &mut Group {
+        let at =
+            self.groups.iter().position(|g| g.period_seconds == period_seconds && g.delay_seconds == delay_seconds);
+        let at = at.unwrap_or_else(|| {
+            self.groups.push(Group {
+                period_seconds,
+                delay_seconds,
+                length_seconds: 0,
+                queries: Vec::new(),
+                targets: Vec::new(),
+                starts: Vec::new(),
+            });
+            self.groups.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "the position was found or made just above")]
+        &mut self.groups[at]
+    }
+
+    fn info(&mut self, inventory: &Inventory) {
+        let JobKind::Discovery(discovery) = &self.job.kind else { return };
+        let family = self.set.family(convert::info_family(&self.job.namespace));
+        for resource in &inventory.resources {
+            let labels = self.set.labels(self.labeler.info(resource, discovery.include_context_on_info));
+            self.set.push(family, labels);
+        }
+    }
+
+    fn statics(&mut self, dimensions: &[crate::aws::job::Dimension]) -> Vec<Vec<u32>> {
+        let labels = self.set.labels(self.labeler.series(dimensions, None));
+        let mut all = Vec::new();
+        for metric in &self.job.metrics {
+            let mut positions = Vec::new();
+            for statistic in &metric.statistics {
+                let family = self.set.family(convert::metric_family(&self.job.namespace, &metric.name, statistic));
+                positions.push(self.set.push(family, labels));
+            }
+            all.push(positions);
+        }
+        all
+    }
+}
+
+impl Group {
+    /// Cuts at most `metricsPerQuery` queries at a time, between two metrics: up to five statistics of one metric in one
+    /// request may be billed as one.
+    fn into_batches(self, job: &Job) -> Vec<Batch> {
+        let limit =
+            usize::try_from(job.metrics_per_query.get()).unwrap_or(MAX_QUERIES_PER_CALL).min(MAX_QUERIES_PER_CALL);
+        let mut cuts = Vec::new();
+        let mut from = 0;
+        let ends = self.starts.iter().skip(1).copied().chain(std::iter::once(self.queries.len()));
+        let mut fits = 0;
+        for end in ends {
+            if end - from > limit {
+                if fits > from {
+                    cuts.push(fits);
+                    from = fits;
+                }
+                // A metric with more statistics than a call may have is cut anyway.
+                while end - from > limit {
+                    from += limit;
+                    cuts.push(from);
+                }
+            }
+            fits = end;
+        }
+        let Self { period_seconds, delay_seconds, length_seconds, mut queries, mut targets, .. } = self;
+        let mut batches = Vec::with_capacity(cuts.len() + 1);
+        let batch = |queries: Vec<MetricQuery>, targets| Batch {
+            queries,
+            targets,
+            period_seconds,
+            delay_seconds,
+            length_seconds,
+        };
+        for cut in cuts.into_iter().rev() {
+            if cut < queries.len() {
+                batches.push(batch(queries.split_off(cut), targets.split_off(cut)));
+            }
+        }
+        queries.shrink_to_fit();
+        if !queries.is_empty() {
+            batches.push(batch(queries, targets));
+        }
+        batches.reverse();
+        batches
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! Static jobs: GetMetricStatistics for exactly the configured dimensions, with YACE's choice of points.
+
+use futures_util::{StreamExt, stream};
+
+use crate::aws::api::{Api, MetricStatisticsRequest, StatisticsPoint};
+use crate::aws::job::{Dimension, Job, Metric};
+use crate::aws::plan::Plan;
+use crate::model::{Cell, Now, Snapshot, Text, Timestamp};
+use crate::seam::{Call, Failure, Outcome};
+
+/// Metrics asked at the same time by one job; the gate decides about the calls of all jobs.
+const METRICS_IN_FLIGHT: usize = 8;
+/// What GetMetricStatistics takes as `Statistics`; everything else is an extended statistic.
+const PLAIN: [&str; 5] = ["Average", "Maximum", "Minimum", "SampleCount", "Sum"];
+
+/// Asks for every metric of the job; returns whether any was answered.
+pub async fn fetch(
+    job: &Job,
+    dimensions: &[Dimension],
+    api: &dyn Api,
+    plan: &Plan,
+    now: Now,
+    snapshot: &mut Snapshot,
+    outcome: &mut Outcome,
+) -> bool {
+    let mut seen = false;
+    let metrics = job.metrics.iter().zip(&plan.statics);
+    let asked: Vec<_> = metrics
+        .map(
+            |(metric, positions)| async move { (metric, positions, ask(job, metric, dimensions, api, now.wall).await) },
+        )
+        .collect();
+    let mut running = stream::iter(asked).buffer_unordered(METRICS_IN_FLIGHT);
+    while let Some((metric, positions, (points, calls, failure))) = running.next().await {
+        outcome.calls.extend(calls);
+        let failed = failure.is_some();
+        outcome.failures.extend(failure);
+        if failed && !job.timing.stale_after.is_zero() {
+            continue;
+        }
+        seen |= !failed;
+        for (statistic, position) in metric.statistics.iter().zip(positions) {
+            let cell = sample(metric, statistic, &points);
+            snapshot.put(*position as usize, cell.as_slice(), now.steady);
+        }
+    }
+    seen
+}
+
+/// Plain and extended statistics may not stand in one call. The window is not rounded and ignores the delay.
+async fn ask(
+    job: &Job,
+    metric: &Metric,
+    dimensions: &[Dimension],
+    api: &dyn Api,
+    now: Timestamp,
+) -> (Vec<StatisticsPoint>, Vec<Call>, Option<Failure>) {
+    let (plain, extended): (Vec<Text>, Vec<Text>) =
+        metric.statistics.iter().cloned().partition(|s| PLAIN.contains(&&**s));
+    let (mut points, mut calls) = (Vec::new(), Vec::new());
+    for (statistics, extended_statistics) in [(plain, Vec::new()), (Vec::new(), extended)] {
+        if statistics.is_empty() && extended_statistics.is_empty() {
+            continue;
+        }
+        let request = MetricStatisticsRequest {
+            namespace: &job.namespace,
+            metric: &metric.name,
+            dimensions,
+            statistics,
+            extended_statistics,
+            period_seconds: metric.period_seconds,
+            start: now.minus(std::time::Duration::from_secs(metric.length_seconds)),
+            end: now,
+        };
+        let answered = api.get_metric_statistics(&request).await;
+        calls.push(answered.call);
+        match answered.result {
+            Ok(more) => points.extend(more),
+            Err(failure) => return (points, calls, Some(failure)),
+        }
+    }
+    points.sort_by(|a, b| b.at.cmp(&a.at));
+    (points, calls, None)
+}
+
+/// Of an average: the mean of all averages in the window; of everything else: the newest point that has it.
+fn sample(metric: &Metric, statistic: &Text, newest_first: &[StatisticsPoint]) -> Option<Cell> {
+    let having = || newest_first.iter().filter_map(|p| Some((p.at, p.values.iter().find(|(n, _)| n == statistic)?.1)));
+    let (at, newest) = having().next()?;
+    let value = if &**statistic == "Average" {
+        let (sum, n) = having().fold((0.0, 0.0), |(sum, n), (_, v)| (sum + v, n + 1.0));
+        sum / n
+    } else {
+        newest
+    };
+    Some(if metric.add_timestamp { Cell::timed(value, at) } else { Cell::untimed(value) })
+}

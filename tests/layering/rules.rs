@@ -1,0 +1,140 @@
+//! The rules as tables. A change here is a change of the architecture: say why in the commit.
+
+/// What a top-level module may import.
+pub(crate) struct Imports {
+    /// The module.
+    pub(crate) module: &'static str,
+    /// Modules (`model`) or parts of modules (`aws::job`).
+    pub(crate) may: &'static [&'static str],
+    /// Why not more.
+    pub(crate) why: &'static str,
+}
+
+const fn imports(module: &'static str, may: &'static [&'static str], why: &'static str) -> Imports {
+    Imports { module, may, why }
+}
+
+/// Every top-level module has a row.
+pub(crate) const IMPORTS: &[Imports] = &[
+    imports("model", &[], "the words that all share depend on nobody"),
+    imports("clock", &["model"], "reading the time needs only a word for it"),
+    imports("cli", &[], "what was typed is known before anything else"),
+    imports("seam", &["model"], "a seam that knows one side is none"),
+    imports("telemetry", &["model", "seam"], "it counts what others hand to it"),
+    imports("aws", &["model", "seam"], "a cloud gets the time as an argument, and hands back what it did"),
+    imports("work", &["model", "clock", "seam", "telemetry", "store"], "the engine knows no cloud"),
+    imports("store", &["model", "clock", "telemetry"], "it holds snapshots, whoever made them"),
+    imports("expose", &["model", "store", "telemetry"], "it shows what is in the store, whoever put it there"),
+    imports("sim", &["model", "aws", "clock", "seam"], "the simulated cloud knows nothing of the engine that it tests"),
+    imports(
+        "config",
+        &["model", "aws::job", "aws::catalog", "work::settings", "expose::settings"],
+        "it makes the settings of other parts, and knows nothing else of them",
+    ),
+    imports(
+        "app",
+        &["model", "clock", "cli", "seam", "telemetry", "aws", "work", "store", "expose", "sim", "config"],
+        "the composition root sees everything but main",
+    ),
+    imports("main", &["cli", "app"], "main is a door"),
+];
+
+/// Who may name a library or a part of the standard library.
+pub(crate) struct Library {
+    /// Beginnings of a path: `std::fs`; a trailing `*` stands for the rest of a crate's name.
+    pub(crate) paths: &'static [&'static str],
+    /// Files, or folders with a trailing `/`, below `src/`.
+    pub(crate) only_in: &'static [&'static str],
+    /// Why.
+    pub(crate) why: &'static str,
+}
+
+/// Libraries that talk to the outside, or that we may want to exchange.
+pub(crate) const LIBRARIES: &[Library] = &[
+    Library {
+        paths: &["aws_sdk_*", "aws_config"],
+        only_in: &["aws/client.rs", "aws/client/"],
+        why: "the SDK stays behind aws/api.rs: everything else is tested without it",
+    },
+    Library {
+        paths: &["aws_*"],
+        only_in: &["aws/client.rs", "aws/client/", "aws/signed.rs"],
+        why: "SDK types must not leak through the seam",
+    },
+    Library {
+        paths: &["reqwest"],
+        only_in: &["aws/signed.rs", "app/healthcheck.rs"],
+        why: "two places make HTTP calls of our own",
+    },
+    Library {
+        paths: &["axum"],
+        only_in: &["expose/http.rs", "expose/http/", "sim/wire.rs", "sim/wire/"],
+        why: "two places serve HTTP",
+    },
+    Library {
+        paths: &["serde_yaml", "saphyr_parser"],
+        only_in: &["config/raw.rs", "config/raw/"],
+        why: "YAML parsers come and go",
+    },
+    Library {
+        paths: &["std::env"],
+        only_in: &["main.rs", "cli.rs", "config.rs", "app.rs", "app/"],
+        why: "the environment is an input like any other: it is handed in",
+    },
+    Library {
+        paths: &["std::fs", "tokio::fs"],
+        only_in: &["config.rs", "app.rs", "app/", "telemetry/process.rs"],
+        why: "files are read at the edge (process.rs reads /proc/self)",
+    },
+];
+
+/// Reading wall time: the last parts of a path.
+pub(crate) const WALL_TIME: &[&[&str]] = &[
+    &["SystemTime", "now"],
+    &["OffsetDateTime", "now_utc"],
+    &["OffsetDateTime", "now_local"],
+    &["UtcDateTime", "now"],
+];
+
+/// The one reader of wall time; and signing, which needs the machine's true time whatever our clock shows.
+pub(crate) const WALL_TIME_ONLY_IN: &[&str] = &["clock.rs", "aws/signed.rs"];
+
+/// Files (or folders with a trailing `/`) below `src/` that take values and return values.
+pub(crate) const PURE: &[&str] = &[
+    "model.rs",
+    "model/",
+    "aws/job.rs",
+    "aws/plan.rs",
+    "aws/plan/",
+    "aws/convert.rs",
+    "aws/convert/",
+    "aws/associate.rs",
+    "aws/naming.rs",
+    "aws/catalog.rs",
+    "aws/catalog/",
+    "config/",
+    "expose/text.rs",
+    "expose/text/",
+    "expose/page.rs",
+    "expose/page/",
+    "expose/openmetrics.rs",
+    "expose/negotiate.rs",
+    "expose/status.rs",
+];
+
+/// Beginnings of paths that a pure file does not name.
+pub(crate) const IMPURE: &[&str] =
+    &["tokio", "tokio_util", "futures_util", "std::fs", "std::net", "std::env", "std::process", "std::thread"];
+
+/// Names that say nothing; a module is named after what it does.
+pub(crate) const EMPTY_NAMES: &[&str] =
+    &["util", "utils", "common", "helper", "helpers", "manager", "managers", "misc"];
+
+/// Top-level modules that everybody would know: an error lives beside the function that returns it.
+pub(crate) const NO_SUCH_PART: &[&str] = &["error", "errors"];
+
+/// Lines with code that a file may have; what is longer wants to be two files.
+pub(crate) const MAX_CODE_LINES: usize = 500;
+
+/// Tables may be longer.
+pub(crate) const LONG_TABLES: &[&str] = &["src/aws/catalog/table.rs"];
