@@ -199,4 +199,8 @@ pub trait Gate: Send + Sync {
 pub trait Permit: Send {
     /// The API throttled (or did not throttle) the call.
     fn throttled(&self, yes: bool);
+
+    /// Gives back the place among the calls in flight before the call has ended: a call that hangs must not keep others
+    /// from being made.
+    fn leave(&mut self);
 }

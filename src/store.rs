@@ -58,6 +58,15 @@ impl Store {
         self.show(&slots);
     }
 
+    /// Moves a slot's snapshot to another key.
+    pub fn rename(&self, from: &SlotKey, to: SlotKey) {
+        let mut slots = self.lock();
+        if let Some(snapshot) = slots.remove(from) {
+            slots.insert(to, snapshot);
+            self.show(&slots);
+        }
+    }
+
     /// Removes a slot with its series.
     pub fn retire(&self, key: &SlotKey) {
         let mut slots = self.lock();

@@ -3,6 +3,7 @@
 //! `table` holds the rows, `pattern` compiles the notation of their mappings. Deliberately absent: calling anything. A
 //! row only names the look-up that it needs.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 pub mod pattern;
@@ -11,7 +12,6 @@ mod table;
 pub use pattern::{ArnMatcher, BadMapping};
 
 /// A row of the table.
-#[derive(Debug)]
 pub struct Service {
     /// The CloudWatch namespace, unique.
     pub namespace: &'static str,
@@ -29,6 +29,13 @@ pub struct Service {
     /// The `enhancedMetrics` that exist here.
     pub enhanced_metrics: &'static [&'static str],
     compiled: OnceLock<Box<[ArnMatcher]>>,
+}
+
+impl fmt::Debug for Service {
+    /// The namespace, which says it all; what is compiled on first use must not make two prints differ.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Service").field(&self.namespace).finish()
+    }
 }
 
 /// Where resources come from besides (or instead of) the tagging API, or what is done to the tagging API's list.

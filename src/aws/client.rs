@@ -13,6 +13,7 @@ use std::time::Duration;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_cloudwatch::types as cw;
@@ -31,7 +32,7 @@ use crate::aws::signed::Signer;
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use call::{Calls, Place};
-pub use http::Network;
+pub use http::{Emulator, Network};
 
 /// Attempts of one call, the first one included (as YACE asks the SDK for).
 const ATTEMPTS: u32 = 5;
@@ -78,6 +79,11 @@ impl Clients {
             .timeout_config(timeouts);
         if access.fips {
             loader = loader.use_fips(true);
+        }
+        if let Some(emulator) = &network.emulator {
+            let keys = Credentials::new(&emulator.access_key_id, "simulated", None, None, "emulator");
+            let region = Region::new(emulator.region.clone());
+            loader = loader.endpoint_url(&emulator.endpoint_url).credentials_provider(keys).region(region);
         }
         let base = loader.load().await;
         let signer = Arc::new(Signer::new(network)?);

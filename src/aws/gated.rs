@@ -2,6 +2,7 @@
 //! the loops over pages know about quotas.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -11,6 +12,9 @@ use crate::aws::api::{
 };
 use crate::model::Text;
 use crate::seam::{Gate, QuotaKey};
+
+/// A call that takes longer hangs, retries or is slow; it no longer keeps others from starting.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The decorator.
 pub struct Gated<A> {
@@ -34,8 +38,15 @@ impl<A: Api> Gated<A> {
 
     async fn gated<T>(&self, operation: &'static str, call: impl Future<Output = Answered<T>>) -> Answered<T> {
         let key = self.key(operation);
-        let permit = self.gate.admit(&key).await;
-        let answered = call.await;
+        let mut permit = self.gate.admit(&key).await;
+        let mut call = std::pin::pin!(call);
+        let answered = match tokio::time::timeout(PATIENCE, &mut call).await {
+            Ok(answered) => answered,
+            Err(_) => {
+                permit.leave();
+                call.await
+            }
+        };
         permit.throttled(answered.call.throttles > 0);
         answered
     }

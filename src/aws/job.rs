@@ -148,7 +148,7 @@ pub struct Metric {
 }
 
 /// An IAM role to assume.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Role {
     /// `None`: the process's own credentials.
     pub arn: Option<Text>,

@@ -71,14 +71,14 @@ impl Gate for Budget {
                 let wait = lock(bucket).take(Instant::now());
                 tokio::time::sleep(wait).await;
             }
-            Box::new(Granted { bucket, _place: place }) as Box<dyn Permit>
+            Box::new(Granted { bucket, place }) as Box<dyn Permit>
         })
     }
 }
 
 struct Granted {
     bucket: Option<Arc<Mutex<Bucket>>>,
-    _place: Option<OwnedSemaphorePermit>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Permit for Granted {
@@ -86,6 +86,10 @@ impl Permit for Granted {
         if let Some(bucket) = &self.bucket {
             lock(bucket).learn(yes, Instant::now());
         }
+    }
+
+    fn leave(&mut self) {
+        self.place = None;
     }
 }
 

@@ -22,6 +22,19 @@ pub struct Network {
     pub ca_bundle: Option<Vec<u8>>,
     /// `AWS_ENDPOINT_URL_IAM`, for the one call that is signed by hand.
     pub iam_endpoint: Option<String>,
+    /// A simulated cloud in place of AWS, with the keys that it takes. Only `demo` and tests set it.
+    pub emulator: Option<Emulator>,
+}
+
+/// A simulated cloud.
+#[derive(Clone, Debug)]
+pub struct Emulator {
+    /// The base endpoint of all services.
+    pub endpoint_url: String,
+    /// Decides which of its accounts we are.
+    pub access_key_id: String,
+    /// Where STS is asked, and the region of everything that has none.
+    pub region: String,
 }
 
 impl Network {

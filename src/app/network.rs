@@ -1,0 +1,42 @@
+//! The environment's say in how we connect: proxies, certificates, endpoints.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::aws::client::Network;
+
+/// The largest certificate bundle that is read; the system's own has a fifth of it.
+const MAX_BUNDLE_BYTES: u64 = 2 << 20;
+
+/// Reads `HTTPS_PROXY`, `NO_PROXY`, `AWS_CA_BUNDLE` and `AWS_ENDPOINT_URL_IAM`.
+pub fn from_env() -> anyhow::Result<Network> {
+    let ca_bundle = match std::env::var_os("AWS_CA_BUNDLE").filter(|p| !p.is_empty()) {
+        Some(path) => Some(read_bundle(&path)?),
+        None => None,
+    };
+    Ok(Network {
+        https_proxy: either("HTTPS_PROXY", "https_proxy"),
+        no_proxy: either("NO_PROXY", "no_proxy"),
+        ca_bundle,
+        iam_endpoint: variable("AWS_ENDPOINT_URL_IAM"),
+        emulator: None,
+    })
+}
+
+fn either(upper: &str, lower: &str) -> Option<String> {
+    variable(upper).or_else(|| variable(lower))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+fn read_bundle(path: &OsStr) -> anyhow::Result<Vec<u8>> {
+    let path = Path::new(path);
+    let tried = || format!("read the certificates of AWS_CA_BUNDLE from {}", path.display());
+    let size = std::fs::metadata(path).with_context(tried)?.len();
+    anyhow::ensure!(size <= MAX_BUNDLE_BYTES, "{}: it is larger than {MAX_BUNDLE_BYTES} bytes", tried());
+    std::fs::read(path).with_context(tried)
+}
