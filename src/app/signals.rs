@@ -2,14 +2,21 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Completes at the first TERM or INT.
-pub async fn terminated() -> std::io::Result<&'static str> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut int = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
+/// Completes at the first TERM or INT. Where they cannot be listened to, the system's default ends the process.
+pub async fn terminated() {
+    let caught = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
+    let (mut term, mut int) = match caught {
+        Ok(both) => both,
+        Err(e) => {
+            tracing::error!("failed to listen for signals: {e}");
+            return std::future::pending().await;
+        }
+    };
+    let signal = tokio::select! {
         _ = term.recv() => "SIGTERM",
         _ = int.recv() => "SIGINT",
-    })
+    };
+    tracing::info!(signal, "stopping");
 }
 
 /// Calls `reload` at every HUP, for ever.

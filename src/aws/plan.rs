@@ -242,3 +242,6 @@ impl Group {
         batches
     }
 }
+
+#[cfg(test)]
+mod tests;

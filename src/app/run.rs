@@ -1,0 +1,195 @@
+//! `raingauge run` and the YACE drop-in: load, bind, serve, reload, drain.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::net::TcpListener;
+
+use crate::app::bridge::{Bridge, Shared};
+use crate::app::states::States;
+use crate::app::{listen, network, signals};
+use crate::aws::client::Network;
+use crate::clock::Clock;
+use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings};
+use crate::expose::http::{self, Web};
+use crate::expose::status::Status;
+use crate::expose::{Exposition, ExpositionSettings};
+use crate::store::Store;
+use crate::telemetry::{Telemetry, TelemetrySettings, price};
+use crate::work::readiness::Readiness;
+
+/// Where people expect YACE, and now us.
+const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
+/// Scrapes in flight get this long when the daemon ends.
+const DRAIN: Duration = Duration::from_secs(4);
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// The file.
+    pub config: PathBuf,
+    /// How it is read.
+    pub load: LoadOptions,
+    /// Overrides the file's; empty: the file's or the default.
+    pub listen_addresses: Vec<String>,
+    /// Behave as YACE does: its routes, its counters.
+    pub yace: bool,
+}
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Exit code 64 (1 in YACE mode).
+    #[error(transparent)]
+    Config(#[from] Mistakes),
+    /// Exit code 1.
+    #[error(transparent)]
+    Start(#[from] anyhow::Error),
+}
+
+/// Runs until a signal ends it.
+pub async fn run(options: RunOptions) -> Result<(), StartError> {
+    let loaded = load(&options)?;
+    let network = network::from_env()?;
+    let addresses = addresses(&options, &loaded.settings);
+    let listeners = listen::bind(&addresses).await?;
+    let daemon = Daemon::new(Clock::system(), network, &loaded.settings, options.yace);
+    let reload: Reload = {
+        let daemon = daemon.clone();
+        Arc::new(move || Box::pin(reload(daemon.clone(), options.clone())))
+    };
+    let hangups = {
+        let reload = Arc::clone(&reload);
+        tokio::spawn(signals::on_hangup(move || reload()))
+    };
+    daemon.serve(listeners, loaded.settings, reload, signals::terminated()).await?;
+    hangups.abort();
+    Ok(())
+}
+
+fn load(options: &RunOptions) -> Result<Loaded, Mistakes> {
+    let loaded = config::load(&options.config, &options.load)?;
+    for warning in &loaded.warnings {
+        tracing::warn!(file = %options.config.display(), "{warning}");
+    }
+    Ok(loaded)
+}
+
+fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
+    if !options.listen_addresses.is_empty() {
+        return options.listen_addresses.clone();
+    }
+    let of_file = &settings.web.listen_addresses;
+    if of_file.is_empty() { vec![DEFAULT_LISTEN_ADDRESS.to_owned()] } else { of_file.iter().map(ToString::to_string).collect() }
+}
+
+/// Reads the file again; a bad one changes nothing. The error is for the caller of `/-/reload`.
+async fn reload(daemon: Daemon, options: RunOptions) -> Result<(), String> {
+    let read = tokio::task::spawn_blocking(move || load(&options)).await;
+    let applied = match read {
+        Ok(Ok(loaded)) => daemon.apply(&loaded.settings).await.map_err(|e| format!("{e:#}")),
+        Ok(Err(mistakes)) => Err(mistakes.to_string()),
+        Err(e) => Err(e.to_string()),
+    };
+    daemon.shared.telemetry.reload(applied.is_ok(), daemon.shared.clock.now());
+    match &applied {
+        Ok(()) => tracing::info!("configuration reloaded"),
+        Err(e) => tracing::error!("failed to reload the configuration, the old one goes on: {e}"),
+    }
+    applied
+}
+
+/// Answers a reload: `Err` says why the old configuration goes on.
+pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Everything that runs, for `run`, `demo` and tests.
+#[derive(Clone)]
+pub struct Daemon {
+    shared: Shared,
+    bridge: Arc<Bridge>,
+    exposition: Arc<Exposition>,
+    yace: bool,
+}
+
+impl Daemon {
+    /// Nothing runs yet.
+    pub fn new(clock: Clock, network: Network, settings: &Settings, yace: bool) -> Self {
+        let telemetry = Arc::new(Telemetry::new(TelemetrySettings {
+            version: env!("CARGO_PKG_VERSION"),
+            started: clock.now(),
+            yace,
+            prices: price::aws(),
+        }));
+        let store = Arc::new(Store::new());
+        let openmetrics = settings.dialect == Dialect::Native;
+        let exposition =
+            Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
+        let shared =
+            Shared { clock, store, telemetry, readiness: Readiness::default(), states: States::default() };
+        let access = settings.aws.as_ref().map(|a| a.access.clone()).unwrap_or_default();
+        let bridge = Arc::new(Bridge::new(shared.clone(), network, &access));
+        Self { shared, bridge, exposition, yace }
+    }
+
+    /// Serves at once, collects beside it, and ends when `shutdown` does: scrapes in flight get their answer.
+    pub async fn serve(
+        &self,
+        listeners: Vec<TcpListener>,
+        settings: Settings,
+        reload: Reload,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        for listener in &listeners {
+            tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on {}", listen::url(listener));
+        }
+        let daemon = self.clone();
+        let background = tokio::spawn(async move {
+            match daemon.apply(&settings).await {
+                Ok(()) => daemon.shared.telemetry.reload(true, daemon.shared.clock.now()),
+                Err(e) => tracing::error!("failed to start collecting: {e:#}"),
+            }
+            daemon.bridge.sweep().await;
+        });
+        let router = http::router(self.web(reload));
+        let (running, ended) = tokio::sync::oneshot::channel::<()>();
+        let shutdown = async move {
+            shutdown.await;
+            drop(running);
+        };
+        let deadline = async move {
+            // An error is the message: the sender was dropped.
+            let _ = ended.await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            served = http::serve(listeners, router, shutdown) => served?,
+            () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
+        }
+        background.abort();
+        self.bridge.shut_down().await;
+        Ok(())
+    }
+
+    async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
+        self.bridge.apply(&settings.aws.clone().unwrap_or_default()).await
+    }
+
+    fn web(&self, reload: Reload) -> Web {
+        let Shared { clock, readiness, .. } = self.shared.clone();
+        let daemon = self.clone();
+        Web {
+            exposition: Arc::clone(&self.exposition),
+            ready: Arc::new(move || readiness.missing()),
+            status: Arc::new(move || daemon.status()),
+            reload,
+            yace: self.yace,
+            clock: Arc::new(move || clock.now()),
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status { jobs: self.shared.states.all(), ..Status::default() }
+    }
+}
