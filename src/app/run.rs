@@ -61,7 +61,27 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let network = network::from_env()?;
     let addresses = addresses(&options, &loaded.settings);
     let listeners = listen::bind(&addresses).await?;
-    let clock = Clock::system();
+    run_in(Surroundings { clock: Clock::system(), network, listeners }, options, loaded, signals::terminated()).await
+}
+
+/// What the daemon finds around it: the process's own, or a test's.
+pub struct Surroundings {
+    /// Wall and steady time.
+    pub clock: Clock,
+    /// How AWS is reached.
+    pub network: Network,
+    /// Where it serves.
+    pub listeners: Vec<TcpListener>,
+}
+
+/// Runs until `shutdown` completes; HUP reloads.
+pub async fn run_in(
+    surroundings: Surroundings,
+    options: RunOptions,
+    loaded: Loaded,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), StartError> {
+    let Surroundings { clock, network, listeners } = surroundings;
     let about =
         About { source: options.config.display().to_string(), notice: None, yace: options.yace, started: clock.now() };
     let daemon = Daemon::new(clock, network, &loaded.settings, about);
@@ -73,12 +93,13 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
         let reload = Arc::clone(&reload);
         tokio::spawn(signals::on_hangup(move || reload()))
     };
-    daemon.serve(listeners, loaded.settings, reload, signals::terminated()).await?;
+    daemon.serve(listeners, loaded.settings, reload, shutdown).await?;
     hangups.abort();
     Ok(())
 }
 
-fn load(options: &RunOptions) -> Result<Loaded, Mistakes> {
+/// Reads the file and logs its warnings.
+pub fn load(options: &RunOptions) -> Result<Loaded, Mistakes> {
     let loaded = config::load(&options.config, &options.load)?;
     for warning in &loaded.warnings {
         tracing::warn!(file = %options.config.display(), "{warning}");
