@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows a cloud, a clock or a socket.
 
+pub mod number;
 pub mod sample;
 pub mod time;
 

@@ -1,1 +1,324 @@
-//! Every self-metric: name, unit, help; logging set-up.
+//! What raingauge says about itself: every self-metric (name, unit, help) and the set-up of the log.
+//!
+//! The parts of the program hand over values ([`Call`]s, [`Failure`]s); only this module knows what they are called on the
+//! page. A labelled series exists from the first time that something is counted in it, until its job is retired.
+//!
+//! Deliberately absent: deciding anything, logging, the HTTP side.
+
+pub mod log;
+pub mod metrics;
+pub mod price;
+mod process;
+mod text;
+mod yace;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use self::metrics::{Metrics, fraction_of};
+use self::price::{Dollars, Price};
+use self::yace::YaceCounters;
+use crate::model::{Text, Timestamp};
+use crate::seam::{Call, Failure, MetricsRequested, Reason};
+
+/// The text formats in which the self-metrics can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// Prometheus' text format 0.0.4.
+    Text,
+    /// OpenMetrics 1.0; ends with `# EOF`.
+    OpenMetrics,
+}
+
+/// What a [`Telemetry`] is made of.
+#[derive(Clone, Debug)]
+pub struct TelemetrySettings {
+    /// The program's version, for `raingauge_build_info`.
+    pub version: &'static str,
+    /// When the program started.
+    pub started: Timestamp,
+    /// Whether YACE's own counters are shown too.
+    pub yace: bool,
+    /// What calls cost; calls that are not listed are free.
+    pub prices: Vec<Price>,
+}
+
+/// Names a job in one place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobLabels {
+    /// The job's name.
+    pub job: Text,
+    /// The region.
+    pub region: Text,
+    /// The account's id or, while it is not known, the role; empty: the process's own.
+    pub account: Text,
+}
+
+/// The two kinds of run of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RunKind {
+    /// Tags and listings.
+    Discover,
+    /// Values.
+    Fetch,
+}
+
+impl RunKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Discover, Self::Fetch];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Discover => "discover",
+            Self::Fetch => "fetch",
+        }
+    }
+}
+
+/// What had to be left out or bent so that a page is valid. Counted once for each state of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageOffences {
+    /// Samples of a series that another sample of the same second had already.
+    pub duplicate_samples: u64,
+    /// Families that share their name with another one after escaping, or differ from it in kind.
+    pub collapsed_families: u64,
+    /// Labels whose name no page may carry.
+    pub dropped_labels: u64,
+    /// Families whose name no page may carry, or which belongs to raingauge itself.
+    pub dropped_families: u64,
+}
+
+/// The variant of a page, as label values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PageLabels {
+    /// `text` or `openmetrics`.
+    pub format: &'static str,
+    /// `underscores`, `allow-utf-8`, `values` or `dots`.
+    pub escaping: &'static str,
+    /// `identity` or `gzip`.
+    pub encoding: &'static str,
+}
+
+/// All self-metrics. Shared by `Arc`; every method may be called from anywhere.
+pub struct Telemetry {
+    metrics: Metrics,
+    yace: Option<YaceCounters>,
+    prices: Vec<Price>,
+    dollars: Mutex<Dollars>,
+    /// The ages at which a page shows jobs are computed from these when the page is written.
+    last_success: Mutex<BTreeMap<(JobLabels, RunKind), Timestamp>>,
+    process_started_seconds: Option<f64>,
+}
+
+impl Telemetry {
+    /// Nothing is counted yet.
+    pub fn new(settings: TelemetrySettings) -> Self {
+        let metrics = Metrics::new();
+        metrics.build_info.get_or_create(&[("version", settings.version.into())]).set(1);
+        metrics.start_time.set(seconds(settings.started));
+        Self {
+            metrics,
+            yace: settings.yace.then(YaceCounters::default),
+            prices: settings.prices,
+            dollars: Mutex::default(),
+            last_success: Mutex::default(),
+            process_started_seconds: process::started_seconds(),
+        }
+    }
+
+    /// Counts finished calls.
+    pub fn record_calls(&self, calls: &[Call]) {
+        for call in calls {
+            self.record_call(call);
+            if let Some(yace) = &self.yace {
+                yace.record(call);
+            }
+        }
+    }
+
+    fn record_call(&self, call: &Call) {
+        let m = &self.metrics;
+        let labels = || {
+            let (region, account) = (Text::clone(&call.region), Text::clone(&call.account));
+            [
+                ("service", call.service.into()),
+                ("operation", call.operation.into()),
+                ("region", region),
+                ("account", account),
+            ]
+        };
+        m.api_calls.get_or_create(&labels()).inc();
+        if call.attempts > 1 {
+            m.api_retries.get_or_create(&labels()).inc_by(u64::from(call.attempts - 1));
+        }
+        if call.throttles > 0 {
+            m.api_throttles.get_or_create(&labels()).inc_by(u64::from(call.throttles));
+        }
+        if let Some(reason) = call.failed {
+            let [service, operation, region, account] = labels();
+            let labels = [service, operation, region, account, ("reason", reason.as_str().into())];
+            m.api_failures.get_or_create(&labels).inc();
+        }
+        m.api_duration.0.get_or_create(&[("operation", call.operation.into())]).observe(call.duration.as_secs_f64());
+        self.record_cost(call);
+    }
+
+    fn record_cost(&self, call: &Call) {
+        let m = &self.metrics;
+        let MetricsRequested { per_statistic, per_block_of_five } = call.metrics;
+        for (reading, count) in [("per_statistic", per_statistic), ("per_block", per_block_of_five)] {
+            if count > 0 {
+                let labels = [
+                    ("region", Text::clone(&call.region)),
+                    ("account", Text::clone(&call.account)),
+                    ("reading", reading.into()),
+                ];
+                m.requested.get_or_create(&labels).inc_by(count);
+            }
+        }
+        let Some(cost) = price::of(call, &self.prices) else { return };
+        for (reading, dollars) in [("per_statistic", cost.per_statistic), ("per_block", cost.per_block)] {
+            let labels = [
+                ("operation", call.operation.into()),
+                ("region", Text::clone(&call.region)),
+                ("account", Text::clone(&call.account)),
+                ("reading", reading.into()),
+            ];
+            m.dollars.get_or_create(&labels).inc_by(dollars);
+        }
+        lock(&self.dollars).add(cost);
+    }
+
+    /// What all calls so far cost, for the status page.
+    pub fn estimated_dollars(&self) -> Dollars {
+        *lock(&self.dollars)
+    }
+
+    /// Counts a finished run of a job. A run without failures is a success; `series` and `resources` are shown when they
+    /// are known.
+    #[expect(clippy::too_many_arguments, reason = "the facts of one run; a struct would only repeat their names")]
+    pub fn record_run(
+        &self,
+        job: &JobLabels,
+        kind: RunKind,
+        took: Duration,
+        failures: &[Failure],
+        series: Option<usize>,
+        resources: Option<usize>,
+        now: Timestamp,
+    ) {
+        let m = &self.metrics;
+        let run = run_labels(job, kind);
+        m.job_runs.get_or_create(&run).inc();
+        m.job_duration.get_or_create(&run).set(took.as_secs_f64());
+        for failure in failures {
+            m.job_failures.get_or_create(&failure_labels(job, kind, failure.reason)).inc();
+        }
+        if failures.is_empty() {
+            m.job_last_success.get_or_create(&run).set(seconds(now));
+            lock(&self.last_success).insert((job.clone(), kind), now);
+        }
+        for (family, count) in [(&m.job_series, series), (&m.job_resources, resources)] {
+            if let Some(count) = count {
+                family.get_or_create(&job_labels(job)).set(i64::try_from(count).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
+    /// A run was due while the one before was still going on.
+    pub fn overlap(&self, job: &JobLabels, kind: RunKind) {
+        self.metrics.job_overlaps.get_or_create(&run_labels(job, kind)).inc();
+    }
+
+    /// Forgets a job that the configuration no longer has.
+    pub fn retire(&self, job: &JobLabels) {
+        let m = &self.metrics;
+        for kind in RunKind::ALL {
+            let run = run_labels(job, kind);
+            for family in [&m.job_last_success, &m.job_age, &m.job_duration] {
+                family.remove(&run);
+            }
+            m.job_runs.remove(&run);
+            m.job_overlaps.remove(&run);
+            for reason in Reason::ALL {
+                m.job_failures.remove(&failure_labels(job, kind, reason));
+            }
+            lock(&self.last_success).remove(&(job.clone(), kind));
+        }
+        m.job_series.remove(&job_labels(job));
+        m.job_resources.remove(&job_labels(job));
+    }
+
+    /// The configuration was loaded, at start or again, or could not be.
+    pub fn reload(&self, ok: bool, now: Timestamp) {
+        self.metrics.reload_ok.set(i64::from(ok));
+        if ok {
+            self.metrics.reload_time.set(seconds(now));
+        }
+    }
+
+    /// A variant of the page was rendered.
+    pub fn page_rendered(&self, page: PageLabels, took: Duration) {
+        let labels =
+            [("format", page.format.into()), ("escaping", page.escaping.into()), ("encoding", page.encoding.into())];
+        self.metrics.page_renders.get_or_create(&labels).inc();
+        self.metrics.page_render_time.get_or_create(&labels).inc_by(took.as_secs_f64());
+    }
+
+    /// What a state of the store would have done wrong.
+    pub fn page_offences(&self, offences: PageOffences) {
+        let m = &self.metrics;
+        m.duplicate_samples.inc_by(offences.duplicate_samples);
+        m.collapsed_families.inc_by(offences.collapsed_families);
+        m.dropped_labels.inc_by(offences.dropped_labels);
+        m.dropped_families.inc_by(offences.dropped_families);
+        if let Some(yace) = &self.yace {
+            yace.duplicates(offences.duplicate_samples);
+        }
+    }
+
+    /// The self-metrics at `now`: families in the order of their names. In OpenMetrics the text ends with `# EOF`.
+    pub fn encode(&self, now: Timestamp, format: Format) -> String {
+        for ((job, kind), at) in &*lock(&self.last_success) {
+            let age = now.since(*at).as_secs_f64();
+            self.metrics.job_age.get_or_create(&run_labels(job, *kind)).set(age);
+        }
+        let mut families = text::parse(&self.metrics.encode());
+        families.extend(process::families(self.process_started_seconds));
+        if let (Some(yace), Format::Text) = (&self.yace, format) {
+            families.extend(yace.families());
+        }
+        text::write(families, format)
+    }
+}
+
+/// The names that self-metrics may have: a cloud's family must not start like this.
+pub const RESERVED_PREFIXES: [&str; 3] = ["raingauge_", "process_", "yace_"];
+
+fn job_labels(job: &JobLabels) -> metrics::Labels<3> {
+    [("job", Text::clone(&job.job)), ("region", Text::clone(&job.region)), ("account", Text::clone(&job.account))]
+}
+
+fn run_labels(job: &JobLabels, kind: RunKind) -> metrics::Labels<4> {
+    let [job, region, account] = job_labels(job);
+    [job, region, account, ("run", kind.as_str().into())]
+}
+
+fn failure_labels(job: &JobLabels, kind: RunKind, reason: Reason) -> metrics::Labels<5> {
+    let [job, region, account, run] = run_labels(job, kind);
+    [job, region, account, run, ("reason", reason.as_str().into())]
+}
+
+fn seconds(at: Timestamp) -> f64 {
+    fraction_of(at.as_millis(), 1000)
+}
+
+/// Nothing panics while one of these locks is held; what they guard is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

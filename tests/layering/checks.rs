@@ -136,11 +136,8 @@ fn wall_time(source: &Source<'_>, found: &mut Vec<String>) {
     }
     for path in &source.paths {
         if let Some(end) = rules::WALL_TIME.iter().find(|end| path.parts.ends_with(end)) {
-            let what = format!(
-                "{} reads wall time; only {} may: time is a parameter",
-                end.join("::"),
-                rules::WALL_TIME_ONLY_IN
-            );
+            let may = rules::WALL_TIME_ONLY_IN.join(", ");
+            let what = format!("{} reads wall time; only {may} may: time is a parameter", end.join("::"));
             found.push(source.offence(path.line, &what));
         }
     }

@@ -122,9 +122,19 @@ pub(crate) const PURE: &[&str] = &[
     "expose/status.rs",
 ];
 
-/// Beginnings of paths that a pure file does not name.
-pub(crate) const IMPURE: &[&str] =
-    &["tokio", "tokio_util", "futures_util", "std::fs", "std::net", "std::env", "std::process", "std::thread"];
+/// Beginnings of paths that a pure file does not name. (Addresses are values; sockets are not.)
+pub(crate) const IMPURE: &[&str] = &[
+    "tokio",
+    "tokio_util",
+    "futures_util",
+    "std::fs",
+    "std::net::Tcp*",
+    "std::net::Udp*",
+    "std::net::ToSocketAddrs",
+    "std::env",
+    "std::process",
+    "std::thread",
+];
 
 /// Names that say nothing; a module is named after what it does.
 pub(crate) const EMPTY_NAMES: &[&str] =

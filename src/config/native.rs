@@ -1,0 +1,104 @@
+//! The native dialect: `raingauge.yml`. Around the `aws` section, whose vocabulary is YACE's, and `web`.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::fields::{self, Field, Section};
+use super::raw::{Node, Spot};
+use super::report::{Path, Report, quoted};
+use super::written::{self, Texts};
+use super::{Dialect, LoadOptions, Settings, WebSettings, resolve};
+
+/// The sections of the file.
+#[derive(Default)]
+struct File {
+    aws: Option<(written::Aws, Spot)>,
+    web: Web,
+}
+
+/// `web`.
+#[derive(Default)]
+struct Web {
+    listen_addresses: Texts,
+    config_file: Field<crate::model::Text>,
+}
+
+impl Section for File {
+    fn keys(&self, _: Dialect) -> Vec<&'static str> {
+        vec!["web", "aws", "gcp", "agent"]
+    }
+
+    fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
+        match key {
+            "web" => fields::mapping(&mut self.web, node, path, report),
+            "aws" => {
+                let (section, spot) = self.aws.get_or_insert_default();
+                *spot = node.spot;
+                fields::mapping(section, node, path, report);
+            }
+            _ => {
+                let message = format!("the section {} is not built yet: remove it", quoted(key));
+                report.mistake(node.spot, path, message);
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Section for Web {
+    fn keys(&self, _: Dialect) -> Vec<&'static str> {
+        vec!["listen_addresses", "config_file"]
+    }
+
+    fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
+        match key {
+            "listen_addresses" => fields::texts(&mut self.listen_addresses, node, path, report),
+            _ => fields::text(&mut self.config_file, node, path, report),
+        }
+    }
+
+    fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The settings of a native file. Only to be used when no mistake was reported.
+pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) -> Settings {
+    let mut file = File::default();
+    fields::mapping(&mut file, root, &Path::Root, report);
+    if file.web.config_file.is_given && !file.web.config_file.is_bad {
+        let message = "TLS and passwords are not supported yet: remove the key and put a proxy in front";
+        report.mistake(file.web.config_file.spot, "web.config_file", message);
+    }
+    let web = WebSettings { listen_addresses: listen_addresses(&file.web.listen_addresses, report) };
+    let aws = file.aws.map(|(written, _)| resolve::aws(&written, options, report));
+    if aws.is_none() && report.mistakes.is_empty() {
+        report.mistake(Spot::default(), "", "nothing to do: the file has no `aws` section");
+    }
+    Settings { dialect: Dialect::Native, web, aws }
+}
+
+fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {
+    let mut addresses = Vec::new();
+    for (n, text) in written.value.iter().enumerate().filter(|(_, t)| !t.is_bad) {
+        let Some(address) = listen_address(&text.value) else {
+            let message = format!("{} is no address to listen at: write IP:PORT or :PORT", quoted(&text.value));
+            report.mistake(text.spot, format!("web.listen_addresses[{n}]"), message);
+            continue;
+        };
+        addresses.push(address);
+    }
+    addresses
+}
+
+/// `IP:PORT`, `:PORT` (every interface, IPv4 and IPv6) or `localhost:PORT`; other names would need a resolver.
+pub(super) fn listen_address(text: &str) -> Option<SocketAddr> {
+    let (host, port) = text.rsplit_once(':')?;
+    match host {
+        "" => Some(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port.parse().ok()?))),
+        "localhost" => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?))),
+        _ => text.parse().ok(),
+    }
+}

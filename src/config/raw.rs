@@ -1,0 +1,277 @@
+//! YAML as it is written: bytes in, a located tree out. What the scalars mean is `scalar`'s business.
+//!
+//! The only file (with those under `raw/`) that names the parser. Everything a file can grow by is bounded here: its
+//! bytes, its depth, and what its aliases expand to. Deliberately absent: schemas, defaults, more than one document.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
+
+use super::Diagnostic;
+
+mod lines;
+mod source;
+
+pub(crate) use source::{check_directives, decode};
+
+/// The largest file that is read: three hundred jobs of twenty metrics fit into a tenth of it.
+pub(crate) const MAX_FILE_BYTES: usize = 1 << 20;
+/// How deep values nest, aliases followed. A configuration needs eight; the walk over the tree is recursive.
+const MAX_DEPTH: usize = 100;
+/// How many values there are once every alias stands for what it names: far above any file of [`MAX_FILE_BYTES`] that
+/// does not multiply itself.
+const MAX_NODES: usize = 1_000_000;
+/// How much text there is once every alias stands for what it names.
+const MAX_TEXT_BYTES: usize = 16 << 20;
+
+/// A value at its place. Values that an alias names are shared, not copied.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    /// What is there.
+    pub(crate) value: Rc<Value>,
+    /// Whether an alias (`*name`) stands here.
+    pub(crate) is_alias: bool,
+    /// Where it is written (for an alias: where the alias is).
+    pub(crate) spot: Spot,
+}
+
+impl Node {
+    /// What an empty file is.
+    pub(crate) fn empty() -> Self {
+        let scalar = Scalar { text: "".into(), is_plain: true, tag: None };
+        Self { value: Rc::new(Value::Scalar(scalar)), is_alias: false, spot: Spot { line: 1, column: 1 } }
+    }
+}
+
+/// A place in the file: line and column, both from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Spot {
+    /// From 1; 0 is the file as a whole.
+    pub(crate) line: usize,
+    /// From 1, in characters.
+    pub(crate) column: usize,
+}
+
+/// The shapes of YAML.
+#[derive(Debug)]
+pub(crate) enum Value {
+    /// Text that may mean something else.
+    Scalar(Scalar),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// Keys and values in their order; keys may repeat, `<<` is a key like another.
+    Mapping(Vec<(Node, Node)>),
+}
+
+/// A scalar as it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Scalar {
+    /// Its text, escapes resolved.
+    pub(crate) text: Arc<str>,
+    /// Neither quoted nor a block nor tagged: its text decides about its type.
+    pub(crate) is_plain: bool,
+    /// The tag, in full: `tag:yaml.org,2002:int`.
+    pub(crate) tag: Option<String>,
+}
+
+/// What a value weighs, aliases followed.
+#[derive(Clone, Copy, Default)]
+struct Weight {
+    nodes: usize,
+    bytes: usize,
+    depth: usize,
+}
+
+impl Weight {
+    fn add(&mut self, child: Self) {
+        self.nodes = self.nodes.saturating_add(child.nodes);
+        self.bytes = self.bytes.saturating_add(child.bytes);
+        self.depth = self.depth.max(child.depth + 1);
+    }
+}
+
+/// What replaces the text of a scalar value (keys stay): `${NAME}` in native files.
+pub(crate) type Expand<'a> = &'a dyn Fn(&str) -> Result<Option<String>, String>;
+
+/// Reads the first document of a file; `None` when there is none. A mistake here ends the reading: what follows a syntax
+/// error cannot be trusted. Mistakes of `expand` are collected in `mistakes`, the text stays as it was.
+pub(crate) fn read(
+    text: &str,
+    expand: Option<Expand<'_>>,
+    mistakes: &mut Vec<Diagnostic>,
+) -> Result<Option<Node>, Diagnostic> {
+    source::check_brackets(text)?;
+    let mut builder = Builder { text, expand, frames: Vec::new(), anchors: HashMap::new(), root: None, mistakes };
+    let mut opaque = lines::Opaque::of(text);
+    let mut parser = Parser::new_from_str(text);
+    let mut end_line = usize::MAX;
+    while let Some(event) = parser.next_event() {
+        let (event, span) = event.map_err(|e| explain(text, &e, &opaque))?;
+        opaque.note(&event, span);
+        match event {
+            Event::DocumentEnd | Event::StreamEnd => {
+                end_line = span.start.line();
+                break;
+            }
+            event => builder.take(event, span)?,
+        }
+    }
+    lines::check_tabs(text, &opaque, end_line)?;
+    Ok(builder.root)
+}
+
+enum Frame {
+    Sequence { items: Vec<Node>, spot: Spot, anchor: usize, weight: Weight },
+    Mapping { entries: Vec<(Node, Node)>, key: Option<Node>, spot: Spot, anchor: usize, weight: Weight },
+}
+
+struct Builder<'a> {
+    text: &'a str,
+    expand: Option<Expand<'a>>,
+    frames: Vec<Frame>,
+    anchors: HashMap<usize, (Rc<Value>, Weight)>,
+    root: Option<Node>,
+    mistakes: &'a mut Vec<Diagnostic>,
+}
+
+impl Builder<'_> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
+        let spot = spot(span.start);
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let scalar = self.scalar(&text, style, tag.as_deref(), spot);
+                let weight = Weight { nodes: 1, bytes: scalar.text.len(), depth: 1 };
+                self.finish(Value::Scalar(scalar), anchor, weight, spot)
+            }
+            Event::SequenceStart(anchor, _) => {
+                self.open(Frame::Sequence { items: Vec::new(), spot, anchor, weight: Weight::default() }, spot)
+            }
+            Event::MappingStart(anchor, _) => {
+                let frame = Frame::Mapping { entries: Vec::new(), key: None, spot, anchor, weight: Weight::default() };
+                self.open(frame, spot)
+            }
+            Event::SequenceEnd | Event::MappingEnd => match self.frames.pop() {
+                Some(Frame::Sequence { items, spot, anchor, weight }) => {
+                    self.finish(Value::Sequence(items), anchor, weight, spot)
+                }
+                Some(Frame::Mapping { entries, spot, anchor, weight, .. }) => {
+                    self.finish(Value::Mapping(entries), anchor, weight, spot)
+                }
+                None => Ok(()),
+            },
+            Event::Alias(id) => {
+                let Some((value, weight)) = self.anchors.get(&id).cloned() else {
+                    let name = source::word_at(self.text, spot);
+                    return Err(mistake(spot, format!("the value of anchor {name} contains itself")));
+                };
+                self.place(Node { value, is_alias: true, spot }, weight)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, spot: Spot) -> Scalar {
+        let is_key = matches!(self.frames.last(), Some(Frame::Mapping { key: None, .. }));
+        let text = match self.expand {
+            Some(expand) if !is_key => match expand(text) {
+                Ok(Some(expanded)) => expanded.into(),
+                Ok(None) => text.into(),
+                Err(message) => {
+                    self.mistakes.push(mistake(spot, message));
+                    text.into()
+                }
+            },
+            _ => text.into(),
+        };
+        let tag = tag.map(|t| format!("{}{}", t.handle, t.suffix));
+        // The tag "!" alone means: treat it as if it were plain.
+        let is_plain = tag.as_ref().map_or(style == ScalarStyle::Plain, |t| t == "!");
+        Scalar { text, is_plain, tag: tag.filter(|t| t != "!") }
+    }
+
+    fn open(&mut self, frame: Frame, spot: Spot) -> Result<(), Diagnostic> {
+        self.frames.push(frame);
+        if self.frames.len() > MAX_DEPTH { Err(too_deep(spot)) } else { Ok(()) }
+    }
+
+    fn finish(&mut self, value: Value, anchor: usize, mut weight: Weight, spot: Spot) -> Result<(), Diagnostic> {
+        if !matches!(value, Value::Scalar(_)) {
+            weight.nodes = weight.nodes.saturating_add(1);
+        }
+        let value = Rc::new(value);
+        if anchor > 0 {
+            self.anchors.insert(anchor, (Rc::clone(&value), weight));
+        }
+        self.place(Node { value, is_alias: false, spot }, weight)
+    }
+
+    fn place(&mut self, node: Node, weight: Weight) -> Result<(), Diagnostic> {
+        let spot = node.spot;
+        let Some(frame) = self.frames.last_mut() else {
+            self.root.get_or_insert(node);
+            return Ok(());
+        };
+        let total = match frame {
+            Frame::Sequence { items, weight: total, .. } => {
+                items.push(node);
+                total
+            }
+            Frame::Mapping { entries, key, weight: total, .. } => {
+                match key.take() {
+                    None => *key = Some(node),
+                    Some(key) => entries.push((key, node)),
+                }
+                total
+            }
+        };
+        total.add(weight);
+        let total = *total;
+        self.check_weight(total, spot)
+    }
+
+    fn check_weight(&self, total: Weight, spot: Spot) -> Result<(), Diagnostic> {
+        if total.depth + self.frames.len() > MAX_DEPTH + 1 {
+            return Err(too_deep(spot));
+        }
+        if total.nodes > MAX_NODES {
+            let message = format!("with its aliases followed, the file has more than {MAX_NODES} values: use fewer");
+            return Err(mistake(spot, message));
+        }
+        if total.bytes > MAX_TEXT_BYTES {
+            let message =
+                format!("with its aliases followed, the file has more than {MAX_TEXT_BYTES} bytes of text: use fewer");
+            return Err(mistake(spot, message));
+        }
+        Ok(())
+    }
+}
+
+fn too_deep(spot: Spot) -> Diagnostic {
+    mistake(spot, format!("values are nested more than {MAX_DEPTH} levels deep here"))
+}
+
+fn spot(mark: Marker) -> Spot {
+    Spot { line: mark.line(), column: mark.col() + 1 }
+}
+
+fn mistake(spot: Spot, message: String) -> Diagnostic {
+    Diagnostic { line: spot.line, column: spot.column, key_path: String::new(), message }
+}
+
+/// A syntax error in the parser's words, but with the place of the tab or the name of the alias that it is about.
+fn explain(text: &str, e: &ScanError, opaque: &lines::Opaque) -> Diagnostic {
+    let spot = spot(*e.marker());
+    let info = e.info();
+    let tab = lines::check_tabs(text, opaque, usize::MAX).err();
+    if let Some(tab) = tab.filter(|tab| info.contains("tab") && tab.line >= spot.line) {
+        return tab;
+    }
+    let message = if info.contains("unknown anchor") {
+        format!("the alias {} names no anchor above it", source::word_at(text, spot))
+    } else {
+        format!("this is not YAML: {info}")
+    };
+    mistake(spot, message)
+}

@@ -1,0 +1,117 @@
+//! Metrics: what they inherit from their job, and the rules among period, length and timestamps.
+
+use std::num::NonZeroU32;
+
+use super::super::report::Report;
+use super::super::written::{self, Kind, MetricSettings};
+use super::{Field, texts};
+use crate::aws::job::Metric;
+use crate::model::Text;
+
+const DEFAULT_PERIOD_SECONDS: i64 = 300;
+const DEFAULT_LENGTH_SECONDS: i64 = 300;
+
+/// The metrics of a job.
+pub(super) fn metrics(job: &written::Job, parent: &str, report: &mut Report) -> Vec<Metric> {
+    let list = job.metrics.value.iter().enumerate();
+    list.filter_map(|(n, metric)| {
+        let title = format!("Metric [{}/{n}] in {parent}", metric.name.value);
+        Checked { metric, job, title, report }.metric()
+    })
+    .collect()
+}
+
+struct Checked<'a> {
+    metric: &'a written::Metric,
+    job: &'a written::Job,
+    title: String,
+    report: &'a mut Report,
+}
+
+impl Checked<'_> {
+    fn metric(mut self) -> Option<Metric> {
+        let (own, preset) = (&self.metric.settings, &self.job.settings);
+        if self.metric.name.value.is_empty() && !self.metric.name.is_bad {
+            self.mistake(&self.metric.name, "name", "Name should not be empty");
+        }
+        let statistics = self.statistics();
+        let period = self.period();
+        let length = first_set([&own.length, &preset.length], DEFAULT_LENGTH_SECONDS);
+        if own.delay.value != 0 {
+            let message = format!("{}: a metric's own delay is ignored: set the job's", self.title);
+            self.report.warn(own.delay.spot, format!("{}.delay", self.metric.path), message);
+        }
+        let add_timestamp = inherited(&own.add_timestamp, &preset.add_timestamp);
+        let export_all_data_points = inherited(&own.export_all, &preset.export_all);
+        if export_all_data_points && !add_timestamp && !own.add_timestamp.is_bad && !preset.add_timestamp.is_bad {
+            let text = "ExportAllDataPoints can only be enabled if AddCloudwatchTimestamp is enabled";
+            self.mistake(&own.export_all, "exportAllDataPoints", text);
+        }
+        self.check_length(length, period);
+        Some(Metric {
+            name: Text::clone(&self.metric.name.value),
+            statistics,
+            period_seconds: u32::try_from(period).ok().and_then(NonZeroU32::new)?,
+            length_seconds: u64::try_from(length).ok()?,
+            delay_seconds: self.delay(),
+            nil_to_zero: inherited(&own.nil_to_zero, &preset.nil_to_zero),
+            add_timestamp,
+            export_all_data_points,
+        })
+    }
+
+    fn statistics(&mut self) -> Vec<Text> {
+        let (own, preset) = (&self.metric.settings.statistics, &self.job.settings.statistics);
+        let chosen = if own.value.is_empty() { preset } else { own };
+        // A static metric without statistics asks for nothing, and YACE accepts it.
+        let is_missing = chosen.value.is_empty() && self.job.kind != Kind::Static;
+        if is_missing && !own.is_bad && !preset.is_bad {
+            self.mistake(own, "statistics", "Statistics should not be empty");
+        }
+        texts(chosen)
+    }
+
+    fn period(&mut self) -> i64 {
+        let MetricSettings { period: own, .. } = &self.metric.settings;
+        let period = first_set([own, &self.job.settings.period], DEFAULT_PERIOD_SECONDS);
+        if period < 1 {
+            self.mistake(own, "period", "Period value should be a positive integer");
+        } else if u32::try_from(period).is_err() {
+            self.mistake(own, "period", "Period value is larger than anything CloudWatch has: use seconds");
+        }
+        period
+    }
+
+    fn check_length(&mut self, length: i64, period: i64) {
+        let (own, preset) = (&self.metric.settings, &self.job.settings);
+        let is_known = [&own.length, &own.period, &preset.length, &preset.period].iter().all(|f| !f.is_bad);
+        if length < period && is_known {
+            let text = format!(
+                "length({length}) is smaller than period({period}): set length to at least the period, \
+                 or the window may miss the newest value"
+            );
+            let at = if own.length.is_given { &own.length } else { &own.period };
+            let key = if own.length.is_given { "length" } else { "period" };
+            self.mistake(at, key, &text);
+        }
+    }
+
+    /// A negative delay would look into the future, where there is nothing.
+    fn delay(&self) -> u64 {
+        u64::try_from(self.job.settings.delay.value).unwrap_or_default()
+    }
+
+    fn mistake<T: Default>(&mut self, field: &Field<T>, key: &str, text: &str) {
+        let spot = field.spot_or(self.metric.spot);
+        self.report.mistake(spot, format!("{}.{key}", self.metric.path), format!("{}: {text}", self.title));
+    }
+}
+
+/// Zero means "not set", as in YACE.
+fn first_set(fields: [&Field<i64>; 2], default: i64) -> i64 {
+    fields.iter().map(|f| f.value).find(|n| *n != 0).unwrap_or(default)
+}
+
+fn inherited(own: &Field<Option<bool>>, preset: &Field<Option<bool>>) -> bool {
+    own.value.or(preset.value).unwrap_or_default()
+}

@@ -1,0 +1,291 @@
+//! The table of self-metrics: what each is called, in which unit, with which labels and help. Their values live here too;
+//! `docs/metrics.md` is compared with this table by a test.
+//!
+//! Units are part of the names, so that no format needs a UNIT line of its own.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+
+use crate::model::Text;
+
+/// The TYPE of a self-metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// Only goes up; its name ends with `_total`.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Buckets, a sum and a count.
+    Histogram,
+}
+
+impl Type {
+    /// As on the TYPE line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    /// As on a 0.0.4 page.
+    pub name: &'static str,
+    /// The TYPE.
+    pub kind: Type,
+    /// The names of its labels, in order.
+    pub labels: &'static [&'static str],
+    /// The help text, without the final full stop.
+    pub help: &'static str,
+}
+
+const fn row(name: &'static str, kind: Type, labels: &'static [&'static str], help: &'static str) -> Description {
+    Description { name, kind, labels, help }
+}
+
+use Type::{Counter as C, Gauge as G, Histogram as H};
+
+const JOB: &[&str] = &["job", "region", "account"];
+const RUN: &[&str] = &["job", "region", "account", "run"];
+const FAILURE: &[&str] = &["job", "region", "account", "run", "reason"];
+const CALL: &[&str] = &["service", "operation", "region", "account"];
+const FAILED_CALL: &[&str] = &["service", "operation", "region", "account", "reason"];
+const COST: &[&str] = &["operation", "region", "account", "reading"];
+const PAGE: &[&str] = &["format", "escaping", "encoding"];
+
+const BUILD_INFO: Description =
+    row("raingauge_build_info", G, &["version"], "Always 1; the label says which version this is");
+const START_TIME: Description = row("raingauge_start_time_seconds", G, &[], "When raingauge started, in Unix time");
+const RELOAD_OK: Description = row(
+    "raingauge_config_last_reload_successful",
+    G,
+    &[],
+    "Whether the last attempt to load the configuration succeeded",
+);
+const RELOAD_TIME: Description = row(
+    "raingauge_config_last_reload_success_timestamp_seconds",
+    G,
+    &[],
+    "When the configuration was last loaded successfully, in Unix time",
+);
+const JOB_LAST_SUCCESS: Description = row(
+    "raingauge_job_last_success_timestamp_seconds",
+    G,
+    RUN,
+    "When a run of the job last ended without any failure, in Unix time",
+);
+const JOB_AGE: Description =
+    row("raingauge_job_age_seconds", G, RUN, "Time since a run of the job last ended without any failure");
+const JOB_DURATION: Description =
+    row("raingauge_job_last_run_duration_seconds", G, RUN, "How long the job's last run took");
+const JOB_RUNS: Description = row("raingauge_job_runs_total", C, RUN, "Runs of the job that ended, well or not");
+const JOB_OVERLAPS: Description =
+    row("raingauge_job_overlaps_total", C, RUN, "Runs that were left out because the one before was still going on");
+const JOB_FAILURES: Description =
+    row("raingauge_job_failures_total", C, FAILURE, "Failures inside the job's runs; one run may have several");
+const JOB_SERIES: Description = row("raingauge_job_series", G, JOB, "Series that the job's last fetch had a value for");
+const JOB_RESOURCES: Description =
+    row("raingauge_job_resources", G, JOB, "Resources that the job's last discovery found");
+const API_CALLS: Description =
+    row("raingauge_api_calls_total", C, CALL, "Calls of cloud APIs, each page counted, retries not");
+const API_RETRIES: Description =
+    row("raingauge_api_retries_total", C, CALL, "Attempts at calls of cloud APIs after the first");
+const API_THROTTLES: Description =
+    row("raingauge_api_throttles_total", C, CALL, "Attempts at calls of cloud APIs that were throttled");
+const API_FAILURES: Description =
+    row("raingauge_api_failed_calls_total", C, FAILED_CALL, "Calls of cloud APIs that failed after all attempts");
+const API_DURATION: Description = row(
+    "raingauge_api_call_duration_seconds",
+    H,
+    &["operation"],
+    "Time from the first attempt at a call to its last answer, without waiting for the quota",
+);
+const METRICS_REQUESTED: Description = row(
+    "raingauge_metrics_requested_total",
+    C,
+    &["region", "account", "reading"],
+    "Metrics requested from APIs that bill by metric, under both readings of the price list",
+);
+const DOLLARS: Description = row(
+    "raingauge_estimated_cost_dollars_total",
+    C,
+    COST,
+    "Estimated list price of the calls without free tiers, under both readings of the price list",
+);
+const PAGE_RENDERS: Description =
+    row("raingauge_page_renders_total", C, PAGE, "How often a variant of the page was rendered");
+const PAGE_RENDER_TIME: Description = row(
+    "raingauge_page_render_seconds_total",
+    C,
+    PAGE,
+    "Time spent on rendering and compressing a variant of the page",
+);
+const DUPLICATE_SAMPLES: Description = row(
+    "raingauge_duplicate_samples_total",
+    C,
+    &[],
+    "Samples left out because their series had one of the same second already, once for each rendered state",
+);
+const COLLAPSED_FAMILIES: Description = row(
+    "raingauge_collapsed_families_total",
+    C,
+    &[],
+    "Families merged into one because of equal names after escaping or of different types, once for each rendered state",
+);
+const DROPPED_LABELS: Description = row(
+    "raingauge_dropped_labels_total",
+    C,
+    &[],
+    "Labels left out because of an illegal name, once for each rendered state",
+);
+const DROPPED_FAMILIES: Description = row(
+    "raingauge_dropped_families_total",
+    C,
+    &[],
+    "Families left out because of an empty name or a name of our own, once for each rendered state",
+);
+
+/// Every self-metric but the `process_` ones and YACE's counters, which stand in their own files.
+pub const METRICS: &[Description] = &[
+    API_DURATION,
+    API_CALLS,
+    API_FAILURES,
+    API_RETRIES,
+    API_THROTTLES,
+    BUILD_INFO,
+    COLLAPSED_FAMILIES,
+    RELOAD_TIME,
+    RELOAD_OK,
+    DROPPED_FAMILIES,
+    DROPPED_LABELS,
+    DUPLICATE_SAMPLES,
+    DOLLARS,
+    JOB_AGE,
+    JOB_FAILURES,
+    JOB_DURATION,
+    JOB_LAST_SUCCESS,
+    JOB_OVERLAPS,
+    JOB_RESOURCES,
+    JOB_RUNS,
+    JOB_SERIES,
+    METRICS_REQUESTED,
+    PAGE_RENDER_TIME,
+    PAGE_RENDERS,
+    START_TIME,
+];
+
+/// Seconds: from a fast local endpoint to the longest timeout of a call.
+const API_DURATION_BUCKETS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// Names and values.
+pub(super) type Labels<const N: usize> = [(&'static str, Text); N];
+
+type Number = Gauge<f64, AtomicU64>;
+type Sum = Counter<f64, AtomicU64>;
+
+/// The values of all self-metrics.
+#[derive(Default)]
+pub(super) struct Metrics {
+    registry: Registry,
+    pub(super) build_info: Family<Labels<1>, Gauge>,
+    pub(super) start_time: Number,
+    pub(super) reload_ok: Gauge,
+    pub(super) reload_time: Number,
+    pub(super) job_last_success: Family<Labels<4>, Number>,
+    pub(super) job_age: Family<Labels<4>, Number>,
+    pub(super) job_duration: Family<Labels<4>, Number>,
+    pub(super) job_runs: Family<Labels<4>, Counter>,
+    pub(super) job_overlaps: Family<Labels<4>, Counter>,
+    pub(super) job_failures: Family<Labels<5>, Counter>,
+    pub(super) job_series: Family<Labels<3>, Gauge>,
+    pub(super) job_resources: Family<Labels<3>, Gauge>,
+    pub(super) api_calls: Family<Labels<4>, Counter>,
+    pub(super) api_retries: Family<Labels<4>, Counter>,
+    pub(super) api_throttles: Family<Labels<4>, Counter>,
+    pub(super) api_failures: Family<Labels<5>, Counter>,
+    pub(super) api_duration: Latencies,
+    pub(super) requested: Family<Labels<3>, Counter>,
+    pub(super) dollars: Family<Labels<4>, Sum>,
+    pub(super) page_renders: Family<Labels<3>, Counter>,
+    pub(super) page_render_time: Family<Labels<3>, Sum>,
+    pub(super) duplicate_samples: Counter,
+    pub(super) collapsed_families: Counter,
+    pub(super) dropped_labels: Counter,
+    pub(super) dropped_families: Counter,
+}
+
+/// Histograms of latencies: a family that knows its buckets.
+pub(super) struct Latencies(pub(super) Family<Labels<1>, Histogram, fn() -> Histogram>);
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(|| Histogram::new(API_DURATION_BUCKETS)))
+    }
+}
+
+impl Metrics {
+    /// All registered, nothing counted.
+    pub(super) fn new() -> Self {
+        let mut m = Self::default();
+        let r = &mut m.registry;
+        register(r, &BUILD_INFO, &m.build_info);
+        register(r, &START_TIME, &m.start_time);
+        register(r, &RELOAD_OK, &m.reload_ok);
+        register(r, &RELOAD_TIME, &m.reload_time);
+        register(r, &JOB_LAST_SUCCESS, &m.job_last_success);
+        register(r, &JOB_AGE, &m.job_age);
+        register(r, &JOB_DURATION, &m.job_duration);
+        register(r, &JOB_RUNS, &m.job_runs);
+        register(r, &JOB_OVERLAPS, &m.job_overlaps);
+        register(r, &JOB_FAILURES, &m.job_failures);
+        register(r, &JOB_SERIES, &m.job_series);
+        register(r, &JOB_RESOURCES, &m.job_resources);
+        register(r, &API_CALLS, &m.api_calls);
+        register(r, &API_RETRIES, &m.api_retries);
+        register(r, &API_THROTTLES, &m.api_throttles);
+        register(r, &API_FAILURES, &m.api_failures);
+        register(r, &API_DURATION, &m.api_duration.0);
+        register(r, &METRICS_REQUESTED, &m.requested);
+        register(r, &DOLLARS, &m.dollars);
+        register(r, &PAGE_RENDERS, &m.page_renders);
+        register(r, &PAGE_RENDER_TIME, &m.page_render_time);
+        register(r, &DUPLICATE_SAMPLES, &m.duplicate_samples);
+        register(r, &COLLAPSED_FAMILIES, &m.collapsed_families);
+        register(r, &DROPPED_LABELS, &m.dropped_labels);
+        register(r, &DROPPED_FAMILIES, &m.dropped_families);
+        m
+    }
+
+    /// The library's own text: OpenMetrics without the final mark.
+    pub(super) fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail, and our labels are plain text.
+        let _ = encode_registry(&mut text, &self.registry);
+        text
+    }
+}
+
+/// The library puts `_total` behind the names of counters by itself.
+fn register<M: Metric + Clone>(registry: &mut Registry, description: &Description, metric: &M) {
+    let name = match description.kind {
+        Type::Counter => description.name.strip_suffix("_total").unwrap_or(description.name),
+        Type::Gauge | Type::Histogram => description.name,
+    };
+    registry.register(name, description.help, metric.clone());
+}
+
+/// A quotient of whole numbers, as exact as a number on a page needs to be.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 stay below 2^53 for 280,000 years")]
+pub(super) fn fraction_of(dividend: i64, divisor: i64) -> f64 {
+    dividend as f64 / divisor as f64
+}
