@@ -6,5 +6,6 @@ pub mod listen;
 pub mod network;
 pub mod run;
 pub mod signals;
+pub mod sim;
 pub mod states;
 pub mod target;

@@ -6,11 +6,14 @@
 //! Deliberately absent: metric math, Metrics Insights, alarms, TLS, signatures.
 
 mod cloud;
+mod example;
 pub mod fault;
 pub mod ledger;
+pub mod memory;
 mod metric;
 mod ops;
 pub mod price;
+pub mod pushed;
 pub mod quota;
 mod refusal;
 pub mod spec;
@@ -28,9 +31,13 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use cloud::Cloud;
 pub use cloud::TimeSource;
+pub use example::example_yace_config;
 pub use fault::{Effect, Fault, Faults};
 pub use ledger::Ledger;
+pub use memory::{MemoryApi, MemoryCloud};
+pub use pushed::PushedSeries;
 pub use spec::{Kind, WorldSpec};
+pub use value::Stats;
 pub use world::World;
 
 /// A simulated cloud that serves on a socket until it is shut down or dropped.
@@ -76,6 +83,11 @@ impl SimCloud {
     /// The world, for its truth and for scripted changes.
     pub fn world(&self) -> &World {
         &self.cloud.world
+    }
+
+    /// What was written with PutMetricData.
+    pub fn pushed(&self) -> Vec<PushedSeries> {
+        self.cloud.pushed.all()
     }
 
     /// Stops serving; connections are closed, also those whose answers hang.

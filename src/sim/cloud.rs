@@ -11,6 +11,7 @@ use crate::model::{Text, Timestamp};
 use crate::seam::MetricsRequested;
 use crate::sim::fault::{Effect, FaultStatus, FaultedCall, Faults};
 use crate::sim::ledger::{Ended, Entry, Ledger};
+use crate::sim::pushed::Pushed;
 use crate::sim::quota::Quotas;
 use crate::sim::refusal::Refusal;
 use crate::sim::spec::WorldSpec;
@@ -85,6 +86,7 @@ pub(crate) struct Cloud {
     pub(crate) world: World,
     pub(crate) faults: Faults,
     pub(crate) ledger: Ledger,
+    pub(crate) pushed: Pushed,
     /// Ends the calls that hang when the server ends.
     pub(crate) closing: CancellationToken,
     quotas: Quotas,
@@ -96,6 +98,7 @@ impl Cloud {
         Self {
             faults: Faults::new(spec.seed),
             ledger: Ledger::default(),
+            pushed: Pushed::default(),
             closing: CancellationToken::new(),
             quotas: Quotas::new(spec.quotas.clone()),
             world: World::new(spec),

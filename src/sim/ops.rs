@@ -5,6 +5,8 @@ pub(crate) mod listing;
 pub(crate) mod metric_data;
 pub(crate) mod metric_statistics;
 pub(crate) mod period;
+pub(crate) mod put;
 pub(crate) mod resources;
 pub(crate) mod sessions;
+pub(crate) mod source;
 pub(crate) mod token;

@@ -5,15 +5,15 @@ use crate::sim::metric::Shape;
 
 /// What CloudWatch keeps of a period: the four numbers from which all its statistics come.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Stats {
+pub struct Stats {
     /// SampleCount.
-    pub(crate) count: f64,
+    pub count: f64,
     /// Sum.
-    pub(crate) sum: f64,
+    pub sum: f64,
     /// Minimum.
-    pub(crate) min: f64,
+    pub min: f64,
     /// Maximum.
-    pub(crate) max: f64,
+    pub max: f64,
 }
 
 impl Stats {

@@ -8,6 +8,7 @@ mod cloudwatch;
 mod control;
 mod gateway;
 mod instance;
+mod put;
 mod query;
 pub(crate) mod reader;
 mod reply;

@@ -16,8 +16,8 @@ use arc_swap::ArcSwap;
 use hashbrown::DefaultHashBuilder;
 
 pub use place::Resource;
-pub(crate) use place::{Place, Profile, Series};
-pub(crate) use points::{Grid, retention_start};
+pub(crate) use place::{Pair, Place, Profile, Series};
+pub(crate) use points::{Grid, View, retention_start};
 pub use truth::SeriesName;
 
 use crate::aws::job::Tag;

@@ -1,12 +1,14 @@
 //! ListMetrics.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::token::Token;
 use crate::model::Timestamp;
 use crate::sim::cloud::{Caller, Cloud};
+use crate::sim::pushed::PushedSeries;
 use crate::sim::refusal::Refusal;
-use crate::sim::world::{Place, Series};
+use crate::sim::world::{Pair, Place, Series};
 
 /// What is asked.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub(crate) struct ListRequest<'a> {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Listed {
     pub(crate) series: Vec<u32>,
+    /// Behind them.
+    pub(crate) pushed: Vec<Arc<PushedSeries>>,
     pub(crate) next: Option<String>,
 }
 
@@ -34,10 +38,10 @@ impl ListRequest<'_> {
         cloud.world.fingerprint(&text(&self.namespace), &text(&self.metric), &dimensions)
     }
 
-    fn matches(&self, series: &Series) -> bool {
+    fn matches<P: Pair>(&self, dimensions: &[P]) -> bool {
         self.dimensions.iter().all(|(name, value)| {
             let is = |v: &str| value.as_deref().is_none_or(|wanted| wanted == v);
-            series.dimensions.iter().any(|d| *d.name == **name && is(&d.value))
+            dimensions.iter().any(|d| *d.name() == **name && is(d.value()))
         })
     }
 }
@@ -45,6 +49,7 @@ impl ListRequest<'_> {
 /// A page of the listing.
 pub(crate) fn list(
     cloud: &Cloud,
+    caller: &Caller,
     place: Option<&Place>,
     request: &ListRequest<'_>,
     now: Timestamp,
@@ -59,22 +64,37 @@ pub(crate) fn list(
         Some(text) => Token::read(text, fingerprint)
             .ok_or_else(|| Refusal::new("InvalidParameterValue", "The next token is not valid for this request."))?,
     };
-    let Some(place) = place else { return Ok(Listed::default()) };
     let spec = cloud.world.spec();
-    let all = place.listing(request.namespace.as_deref(), request.metric.as_deref());
+    let room = spec.pages.list_metrics.max(1);
+    let all =
+        place.map(|place| place.listing(request.namespace.as_deref(), request.metric.as_deref())).unwrap_or_default();
+    let skip = usize::try_from(token.position).unwrap_or(usize::MAX);
     let mut listed = Listed::default();
-    for (position, id) in all.iter().enumerate().skip(usize::try_from(token.position).unwrap_or(usize::MAX)) {
-        let Some(series) = place.series().get(*id as usize) else { continue };
+    let next = |position: usize| Some(token.following(u64::try_from(position).unwrap_or(u64::MAX), 0).to_string());
+    for (position, id) in all.iter().enumerate().skip(skip) {
+        let Some((place, series)) = place.and_then(|p| Some((p, p.series().get(*id as usize)?))) else { continue };
         let named = request.namespace.is_some() || request.metric.is_none() || is_named(cloud, series, request);
-        if !named || !place.is_listed(series, now, spec.listing_delay, active.is_some()) || !request.matches(series) {
+        let is_listed = place.is_listed(series, now, spec.listing_delay, active.is_some());
+        if !named || !is_listed || !request.matches(&series.dimensions) {
             continue;
         }
-        if listed.series.len() >= spec.pages.list_metrics {
-            let position = u64::try_from(position).unwrap_or(u64::MAX);
-            listed.next = Some(token.following(position, 0).to_string());
-            break;
+        if listed.series.len() >= room {
+            listed.next = next(position);
+            return Ok(listed);
         }
         listed.series.push(*id);
+    }
+    for (position, series) in (all.len()..).zip(cloud.pushed.of(caller)).skip(skip.saturating_sub(all.len())) {
+        let is = |wanted: &Option<Cow<'_, str>>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        let named = is(&request.namespace, &series.namespace) && is(&request.metric, &series.metric);
+        if !named || !request.matches(&series.dimensions) {
+            continue;
+        }
+        if listed.series.len() + listed.pushed.len() >= room {
+            listed.next = next(position);
+            break;
+        }
+        listed.pushed.push(series);
     }
     Ok(listed)
 }
@@ -85,6 +105,6 @@ fn is_named(cloud: &Cloud, series: &Series, request: &ListRequest<'_>) -> bool {
 }
 
 /// The place in which a caller lists.
-pub(crate) fn place_of(cloud: &Cloud, caller: &Caller) -> Option<std::sync::Arc<Place>> {
+pub(crate) fn place_of(cloud: &Cloud, caller: &Caller) -> Option<Arc<Place>> {
     cloud.world.place(&caller.account, &caller.region)
 }

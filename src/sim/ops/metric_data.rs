@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::listing::place_of;
 use super::period;
+use super::source::{Name, Source};
 use super::token::Token;
 use crate::aws::api::StatusCode;
 use crate::model::Timestamp;
 use crate::seam::MetricsRequested;
-use crate::sim::cloud::{Cloud, Spoil};
+use crate::sim::cloud::{Caller, Cloud, Spoil};
 use crate::sim::fault::FaultStatus;
 use crate::sim::refusal::Refusal;
 use crate::sim::statistic::Statistic;
@@ -55,7 +57,6 @@ pub(crate) struct DataQuery<'a> {
 /// A result, or a part of one.
 pub(crate) struct Part<'a> {
     /// Position of the query in the request.
-    #[expect(dead_code, reason = "the memory, which comes next, answers by position")]
     pub(crate) query: usize,
     pub(crate) id: &'a str,
     pub(crate) label: &'a str,
@@ -83,7 +84,7 @@ struct Checked {
 /// Answers a request; `emit` gets the results in the order of the queries.
 pub(crate) fn answer(
     cloud: &Cloud,
-    place: Option<&Place>,
+    caller: &Caller,
     request: &DataRequest<'_>,
     spoil: &Spoil,
     now: Timestamp,
@@ -95,6 +96,8 @@ pub(crate) fn answer(
     let mut answered = Answered { metrics, ..Answered::default() };
     let asked = request.max_points.map_or(MAX_DATA_POINTS, |n| usize::try_from(n).unwrap_or(MAX_DATA_POINTS));
     let mut room = asked.min(cloud.world.spec().pages.data_points).max(1);
+    let place = place_of(cloud, caller);
+    let walk = Walk { cloud, caller, place: place.as_deref(), request, now };
     let mut points = Vec::new();
     let mut from = token.within;
     let skip = usize::try_from(token.position).unwrap_or(usize::MAX);
@@ -105,11 +108,8 @@ pub(crate) fn answer(
         }
         let fault = if spoil.is_empty() { None } else { spoil.status(&query.metric) };
         points.clear();
-        let rest = match (place, fault) {
-            (Some(place), None) if !spoil.is_empty() => {
-                let walk = Walk { cloud, place, request, now };
-                walk.points(query, checked, from, room, &mut points)
-            }
+        let rest = match fault {
+            None if !spoil.is_empty() => walk.points(query, checked, from, room, &mut points),
             _ => None,
         };
         from = 0;
@@ -144,7 +144,8 @@ const fn status(fault: Option<FaultStatus>, more: bool) -> StatusCode {
 
 struct Walk<'a> {
     cloud: &'a Cloud,
-    place: &'a Place,
+    caller: &'a Caller,
+    place: Option<&'a Place>,
     request: &'a DataRequest<'a>,
     now: Timestamp,
 }
@@ -159,10 +160,9 @@ impl Walk<'_> {
         room: usize,
         points: &mut Vec<(i64, f64)>,
     ) -> Option<u64> {
-        let world = &self.cloud.world;
         let dimensions = self.request.dimensions.get(query.dimensions.clone()).unwrap_or_default();
-        let series = self.place.find(world.profiles(), checked.hash, &query.namespace, &query.metric, dimensions)?;
-        let view = world.view(self.place, series)?;
+        let name = Name { namespace: &query.namespace, metric: &query.metric, dimensions };
+        let source = Source::find(self.cloud, self.caller, self.place, checked.hash, &name)?;
         let (grid, now) = (&checked.grid, self.now.as_secs());
         let oldest = retention_start(self.now, u32::try_from(grid.period_seconds).unwrap_or(u32::MAX)).as_secs();
         let count = grid.count();
@@ -172,7 +172,7 @@ impl Walk<'_> {
             if start < oldest || start > now {
                 continue;
             }
-            let Some(stats) = view.gather(start, end, Some(now)) else { continue };
+            let Some(stats) = source.gather(start, end, now) else { continue };
             if points.len() >= room {
                 return Some(index);
             }

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
+use super::listing::place_of;
 use super::metric_data::Dim;
 use super::period;
+use super::source::{Name, Source};
 use crate::model::Timestamp;
-use crate::sim::cloud::Cloud;
+use crate::sim::cloud::{Caller, Cloud};
 use crate::sim::refusal::Refusal;
 use crate::sim::statistic::Statistic;
-use crate::sim::world::{Place, retention_start};
+use crate::sim::world::retention_start;
 
 /// Data points in one answer, CloudWatch's limit.
 const MAX_POINTS: u64 = 1440;
@@ -36,7 +38,7 @@ pub(crate) struct StatisticsRow {
 /// The answer.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Rows {
-    pub(crate) unit: &'static str,
+    pub(crate) unit: String,
     /// Oldest first; the real one promises no order.
     pub(crate) rows: Vec<StatisticsRow>,
 }
@@ -44,7 +46,7 @@ pub(crate) struct Rows {
 /// Answers a request.
 pub(crate) fn answer(
     cloud: &Cloud,
-    place: Option<&Place>,
+    caller: &Caller,
     request: &StatisticsRequest<'_>,
     now: Timestamp,
 ) -> Result<Rows, Refusal> {
@@ -61,23 +63,17 @@ pub(crate) fn answer(
         return Err(Refusal::new("InvalidParameterCombination", why));
     }
     let hash = cloud.world.fingerprint(&request.namespace, &request.metric, &request.dimensions);
-    let series = place.and_then(|place| {
-        let profiles = cloud.world.profiles();
-        Some((place, place.find(profiles, hash, &request.namespace, &request.metric, &request.dimensions)?))
-    });
-    let Some((view, unit)) =
-        series.and_then(|(place, series)| Some((cloud.world.view(place, series)?, cloud.world.profile(series)?.unit)))
-    else {
-        return Ok(Rows::default());
-    };
+    let place = place_of(cloud, caller);
+    let name = Name { namespace: &request.namespace, metric: &request.metric, dimensions: &request.dimensions };
+    let Some(source) = Source::find(cloud, caller, place.as_deref(), hash, &name) else { return Ok(Rows::default()) };
     let oldest = retention_start(now, u32::try_from(grid.period_seconds).unwrap_or(u32::MAX)).as_secs();
     let row = |index| {
         let at = grid.at(index);
         let end = at.saturating_add(grid.period_seconds).min(grid.end);
-        let stats = view.gather(at, end, Some(now.as_secs())).filter(|_| at >= oldest)?;
+        let stats = source.gather(at, end, now.as_secs()).filter(|_| at >= oldest)?;
         Some(StatisticsRow { at, values: statistics.iter().map(|statistic| statistic.of(&stats)).collect() })
     };
-    Ok(Rows { unit, rows: (0..grid.count()).filter_map(row).collect() })
+    Ok(Rows { unit: source.unit().to_owned(), rows: (0..grid.count()).filter_map(row).collect() })
 }
 
 /// The statistics in the order of the request, the plain ones first.

@@ -8,7 +8,7 @@ use super::{reader, writer};
 use crate::seam::MetricsRequested;
 use crate::sim::cloud::{Caller, Cloud};
 use crate::sim::ops::listing::{self, Listed};
-use crate::sim::ops::{metric_data, metric_statistics};
+use crate::sim::ops::{metric_data, metric_statistics, put};
 use crate::sim::refusal::Refusal;
 
 /// Answers an operation.
@@ -17,6 +17,7 @@ pub(super) async fn answer(cloud: &Cloud, caller: &Caller, operation: &str, body
         "ListMetrics" => list_metrics(cloud, caller, body).await,
         "GetMetricData" => get_metric_data(cloud, caller, body).await,
         "GetMetricStatistics" => get_metric_statistics(cloud, caller, body).await,
+        "PutMetricData" => put_metric_data(cloud, caller, body).await,
         _ => {
             let why = format!("{operation} is not simulated.");
             Err(Refusal::new("UnknownOperationException", why).with_status(404))
@@ -35,23 +36,22 @@ async fn list_metrics(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Result<Rep
     let place = listing::place_of(cloud, caller);
     let token = request.token.as_deref();
     let reply = perform(cloud, caller, "ListMetrics", Form::Cbor, token, |spoil| {
-        let listed = listing::list(cloud, place.as_deref(), &request, cloud.now())?;
+        let listed = listing::list(cloud, caller, place.as_deref(), &request, cloud.now())?;
         let listed = if spoil.is_empty() { Listed::default() } else { listed };
         let mut e = Encoder::new(Vec::with_capacity(64 + 160 * listed.series.len()));
         let _ = writer::list_metrics(&mut e, &cloud.world, place.as_deref(), &listed);
-        Ok((e.into_writer(), MetricsRequested::default(), count(listed.series.len())))
+        Ok((e.into_writer(), MetricsRequested::default(), count(listed.series.len() + listed.pushed.len())))
     });
     Ok(reply.await)
 }
 
 async fn get_metric_data(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Result<Reply, Refusal> {
     let request = reader::metric_data(body).map_err(|error| unreadable(&error))?;
-    let place = listing::place_of(cloud, caller);
     let token = request.token.as_deref();
     let reply = perform(cloud, caller, "GetMetricData", Form::Cbor, token, |spoil| -> Result<Answered, Refusal> {
         let mut written = writer::MetricData::new();
         let emit = &mut |part: &metric_data::Part<'_>| written.push(part);
-        let answered = metric_data::answer(cloud, place.as_deref(), &request, spoil, cloud.now(), emit)?;
+        let answered = metric_data::answer(cloud, caller, &request, spoil, cloud.now(), emit)?;
         let body = written.finish(answered.next.as_deref()).unwrap_or_default();
         Ok((body, answered.metrics, answered.points))
     });
@@ -60,9 +60,8 @@ async fn get_metric_data(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Result<
 
 async fn get_metric_statistics(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Result<Reply, Refusal> {
     let request = reader::metric_statistics(body).map_err(|error| unreadable(&error))?;
-    let place = listing::place_of(cloud, caller);
     let reply = perform(cloud, caller, "GetMetricStatistics", Form::Cbor, None, |spoil| {
-        let mut rows = metric_statistics::answer(cloud, place.as_deref(), &request, cloud.now())?;
+        let mut rows = metric_statistics::answer(cloud, caller, &request, cloud.now())?;
         if spoil.is_empty() {
             rows.rows.clear();
         }
@@ -72,6 +71,18 @@ async fn get_metric_statistics(cloud: &Cloud, caller: &Caller, body: &[u8]) -> R
     });
     Ok(reply.await)
 }
+
+async fn put_metric_data(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Result<Reply, Refusal> {
+    let request = super::put::metric_data(body).map_err(|error| unreadable(&error))?;
+    let reply = perform(cloud, caller, "PutMetricData", Form::Cbor, None, |_| {
+        let data = put::put(cloud, caller, &request, cloud.now())?;
+        Ok((EMPTY_MAP.to_vec(), MetricsRequested::default(), data))
+    });
+    Ok(reply.await)
+}
+
+/// The body of an answer without members.
+const EMPTY_MAP: &[u8] = &[0xa0];
 
 fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)

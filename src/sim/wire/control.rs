@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Incoming;
 use super::reply::{Form, Reply};
 use crate::sim::cloud::Cloud;
+use crate::sim::example::example_yace_config;
 use crate::sim::fault::Fault;
 use crate::sim::refusal::Refusal;
 
@@ -19,12 +20,14 @@ pub(super) fn answer(cloud: &Cloud, incoming: &Incoming, path: &str) -> Reply {
             cloud.ledger.clear();
             Reply::json(&json!({}))
         }
+        (&Method::GET, "example.yml") => Reply::ok(Form::Plain, example_yace_config(&cloud.world).into_bytes()),
         (&Method::GET, "world") => Reply::json(&world(cloud)),
         (&Method::GET, "faults") => serialised(faults(cloud)),
         (&Method::POST, "faults") => add_faults(cloud, &incoming.body),
         (&Method::DELETE, "faults") => delete_faults(cloud, &incoming.query),
         _ => {
-            let known = "GET ledger, DELETE ledger, GET world, GET faults, POST faults, DELETE faults?id=N";
+            let known =
+                "GET ledger, DELETE ledger, GET world, GET example.yml, GET faults, POST faults, DELETE faults?id=N";
             no(404, format!("There is no /_sim/{path} with {}; there are: {known}.", incoming.method))
         }
     }

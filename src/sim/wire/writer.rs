@@ -9,7 +9,7 @@ use crate::sim::ops::listing::Listed;
 use crate::sim::ops::metric_data::Part;
 use crate::sim::ops::metric_statistics::{Rows, StatisticsRequest};
 use crate::sim::refusal::Refusal;
-use crate::sim::world::{Place, World};
+use crate::sim::world::{Pair, Place, World};
 
 type Bytes = Encoder<Vec<u8>>;
 /// Writing into memory cannot fail; the type says so.
@@ -18,20 +18,28 @@ pub(super) type Written = Result<(), Error<Infallible>>;
 /// ListMetrics' output.
 pub(super) fn list_metrics(e: &mut Bytes, world: &World, place: Option<&Place>, listed: &Listed) -> Written {
     e.map(1 + u64::from(listed.next.is_some()))?;
-    e.str("Metrics")?.array(length(listed.series.len()))?;
+    e.str("Metrics")?.array(length(listed.series.len() + listed.pushed.len()))?;
     for id in &listed.series {
         let series = place.and_then(|place| place.series().get(*id as usize));
         let Some((series, profile)) = series.and_then(|s| Some((s, world.profile(s)?))) else {
             e.map(0)?;
             continue;
         };
-        e.map(3)?.str("Namespace")?.str(&profile.namespace)?.str("MetricName")?.str(&profile.metric)?;
-        e.str("Dimensions")?.array(length(series.dimensions.len()))?;
-        for dimension in &*series.dimensions {
-            e.map(2)?.str("Name")?.str(&dimension.name)?.str("Value")?.str(&dimension.value)?;
-        }
+        metric(e, &profile.namespace, &profile.metric, &series.dimensions)?;
+    }
+    for series in &listed.pushed {
+        metric(e, &series.namespace, &series.metric, &series.dimensions)?;
     }
     next_token(e, listed.next.as_deref())
+}
+
+fn metric<P: Pair>(e: &mut Bytes, namespace: &str, metric: &str, dimensions: &[P]) -> Written {
+    e.map(3)?.str("Namespace")?.str(namespace)?.str("MetricName")?.str(metric)?;
+    e.str("Dimensions")?.array(length(dimensions.len()))?;
+    for dimension in dimensions {
+        e.map(2)?.str("Name")?.str(dimension.name())?.str("Value")?.str(dimension.value())?;
+    }
+    Ok(())
 }
 
 /// GetMetricData's output, built result by result: their number is known only at the end of the page.
@@ -93,7 +101,7 @@ pub(super) fn metric_statistics(e: &mut Bytes, request: &StatisticsRequest<'_>, 
         e.map(2 + length(request.statistics.len()) + extended)?;
         e.str("Timestamp")?;
         time(e, row.at)?;
-        e.str("Unit")?.str(rows.unit)?;
+        e.str("Unit")?.str(&rows.unit)?;
         for (name, value) in request.statistics.iter().zip(&row.values) {
             e.str(name)?.f64(*value)?;
         }
