@@ -10,6 +10,7 @@ pub mod associate;
 pub mod catalog;
 pub mod client;
 pub mod convert;
+pub mod crypto;
 pub mod discover;
 pub mod fetch;
 pub mod gated;

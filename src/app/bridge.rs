@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::states::{States, run_status};
+use crate::app::states::{RunFacts, States};
 use crate::app::target::{Target, targets};
 use crate::aws::api::Api;
 use crate::aws::client::{Clients, Network};
@@ -59,12 +59,12 @@ pub struct Bridge {
     network: Network,
     gate: Arc<dyn Gate>,
     running: tokio::sync::Mutex<BTreeMap<Text, Running>>,
-    /// Where the workers' reports find the slot of a target, which a reload may move.
     stop: CancellationToken,
 }
 
 struct Running {
     target: Target,
+    /// Where the workers' reports find the slot, which a reload may move.
     slot: Arc<Mutex<SlotKey>>,
     stop: CancellationToken,
 }
@@ -152,8 +152,7 @@ impl Bridge {
     fn start(&self, target: Target, naming: Naming, clients: Arc<Clients>) -> Running {
         let slot = Arc::new(Mutex::new(target.slot.clone()));
         let stop = self.stop.child_token();
-        let labels = &target.labels;
-        self.shared.states.add(&target.slot, Text::clone(&labels.job), Text::clone(&labels.region), Text::clone(&labels.account));
+        self.shared.states.add(&target);
         self.shared.readiness.expect(Text::clone(&target.slot.name));
         let workers = Workers {
             shared: self.shared.clone(),
@@ -212,8 +211,16 @@ impl Workers {
         telemetry.record_run(labels, kind, run.took, &outcome.failures, series, outcome.resources, now);
         (0..run.missed).for_each(|_| telemetry.overlap(labels, kind));
         self.log(kind, &outcome.failures, run.missed);
-        let status = run_status(now, now.plus(run.next_in), &outcome.failures);
-        states.ran(&slot, kind, status, (series, outcome.resources));
+        let facts = RunFacts {
+            kind,
+            ended: now,
+            took: run.took,
+            next: now.plus(run.next_in),
+            series,
+            resources: outcome.resources,
+            failures: &outcome.failures,
+        };
+        states.ran(&slot, &facts);
         let given_up = kind == RunKind::Discover && !outcome.failures.is_empty();
         if let Some(snapshot) = outcome.snapshot
             && !self.stop.is_cancelled()
@@ -252,5 +259,10 @@ fn limits(access: &Access) -> Limits {
         "GetMetricStatistics" => c.get_metric_statistics,
         _ => c.tagging,
     };
-    QUOTAS.iter().map(|(operation, per_second)| (*operation, Limit { per_second: *per_second, in_flight: in_flight(*operation) })).collect()
+    QUOTAS
+        .iter()
+        .map(|(operation, per_second)| {
+            (*operation, Limit { per_second: *per_second, in_flight: in_flight(*operation) })
+        })
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! `raingauge run` and the YACE drop-in: load, bind, serve, reload, drain.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -13,9 +13,10 @@ use crate::app::{listen, network, signals};
 use crate::aws::client::Network;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings};
+use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::http::{self, Web};
-use crate::expose::status::Status;
-use crate::expose::{Exposition, ExpositionSettings};
+use crate::expose::status::{Cost, Status};
+use crate::model::Timestamp;
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
 use crate::work::readiness::Readiness;
@@ -24,6 +25,11 @@ use crate::work::readiness::Readiness;
 const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
 /// Scrapes in flight get this long when the daemon ends.
 const DRAIN: Duration = Duration::from_secs(4);
+
+/// Before this, dollars a month would be a guess: a start asks for everything at once.
+const MIN_UPTIME_FOR_A_RATE: Duration = Duration::from_secs(900);
+/// Thirty days.
+const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -55,7 +61,10 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let network = network::from_env()?;
     let addresses = addresses(&options, &loaded.settings);
     let listeners = listen::bind(&addresses).await?;
-    let daemon = Daemon::new(Clock::system(), network, &loaded.settings, options.yace);
+    let clock = Clock::system();
+    let about =
+        About { source: options.config.display().to_string(), notice: None, yace: options.yace, started: clock.now() };
+    let daemon = Daemon::new(clock, network, &loaded.settings, about);
     let reload: Reload = {
         let daemon = daemon.clone();
         Arc::new(move || Box::pin(reload(daemon.clone(), options.clone())))
@@ -82,7 +91,11 @@ fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
         return options.listen_addresses.clone();
     }
     let of_file = &settings.web.listen_addresses;
-    if of_file.is_empty() { vec![DEFAULT_LISTEN_ADDRESS.to_owned()] } else { of_file.iter().map(ToString::to_string).collect() }
+    if of_file.is_empty() {
+        vec![DEFAULT_LISTEN_ADDRESS.to_owned()]
+    } else {
+        of_file.iter().map(ToString::to_string).collect()
+    }
 }
 
 /// Reads the file again; a bad one changes nothing. The error is for the caller of `/-/reload`.
@@ -98,7 +111,21 @@ async fn reload(daemon: Daemon, options: RunOptions) -> Result<(), String> {
         Ok(()) => tracing::info!("configuration reloaded"),
         Err(e) => tracing::error!("failed to reload the configuration, the old one goes on: {e}"),
     }
+    *daemon.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = applied.clone().err();
     applied
+}
+
+/// What the status page says about the daemon itself.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The configuration file, or what else it runs on.
+    pub source: String,
+    /// Something to say above everything else.
+    pub notice: Option<String>,
+    /// YACE's routes and counters.
+    pub yace: bool,
+    /// When the process started.
+    pub started: Timestamp,
 }
 
 /// Answers a reload: `Err` says why the old configuration goes on.
@@ -110,27 +137,27 @@ pub struct Daemon {
     shared: Shared,
     bridge: Arc<Bridge>,
     exposition: Arc<Exposition>,
-    yace: bool,
+    about: Arc<About>,
+    reload_error: Arc<Mutex<Option<String>>>,
 }
 
 impl Daemon {
     /// Nothing runs yet.
-    pub fn new(clock: Clock, network: Network, settings: &Settings, yace: bool) -> Self {
+    pub fn new(clock: Clock, network: Network, settings: &Settings, about: About) -> Self {
         let telemetry = Arc::new(Telemetry::new(TelemetrySettings {
             version: env!("CARGO_PKG_VERSION"),
-            started: clock.now(),
-            yace,
-            prices: price::aws(),
+            started: about.started,
+            yace: about.yace,
+            prices: price::list_prices(),
         }));
         let store = Arc::new(Store::new());
         let openmetrics = settings.dialect == Dialect::Native;
         let exposition =
             Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
-        let shared =
-            Shared { clock, store, telemetry, readiness: Readiness::default(), states: States::default() };
+        let shared = Shared { clock, store, telemetry, readiness: Readiness::default(), states: States::default() };
         let access = settings.aws.as_ref().map(|a| a.access.clone()).unwrap_or_default();
         let bridge = Arc::new(Bridge::new(shared.clone(), network, &access));
-        Self { shared, bridge, exposition, yace }
+        Self { shared, bridge, exposition, about: Arc::new(about), reload_error: Arc::default() }
     }
 
     /// Serves at once, collects beside it, and ends when `shutdown` does: scrapes in flight get their answer.
@@ -164,7 +191,7 @@ impl Daemon {
             tokio::time::sleep(DRAIN).await;
         };
         tokio::select! {
-            served = http::serve(listeners, router, shutdown) => served?,
+            () = http::serve(listeners, router, shutdown) => {}
             () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
         }
         background.abort();
@@ -184,12 +211,27 @@ impl Daemon {
             ready: Arc::new(move || readiness.missing()),
             status: Arc::new(move || daemon.status()),
             reload,
-            yace: self.yace,
+            yace: self.about.yace,
             clock: Arc::new(move || clock.now()),
         }
     }
 
     fn status(&self) -> Status {
-        Status { jobs: self.shared.states.all(), ..Status::default() }
+        let Shared { clock, store, telemetry, states, .. } = &self.shared;
+        let now = clock.now();
+        let dollars = telemetry.estimated_dollars().per_statistic;
+        let up = now.since(self.about.started);
+        let month = (up >= MIN_UPTIME_FOR_A_RATE).then(|| dollars / up.as_secs_f64() * MONTH.as_secs_f64());
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            now,
+            started: self.about.started,
+            source: self.about.source.clone(),
+            reload_error: self.reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            notice: self.about.notice.clone(),
+            series: store.view().snapshots.iter().map(|s| s.present()).sum(),
+            cost: Some(Cost { since_start: dollars, month }),
+            jobs: states.all(),
+        }
     }
 }

@@ -1,10 +1,13 @@
-//! What each worker did last, for the status page.
+//! What each target did last, for the status page.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use crate::expose::status::{JobStatus, RunStatus};
-use crate::model::{Text, Timestamp};
+use crate::app::target::Target;
+use crate::aws::job::JobKind;
+use crate::expose::status::{JobError, JobStatus};
+use crate::model::Timestamp;
 use crate::seam::Failure;
 use crate::store::SlotKey;
 use crate::telemetry::RunKind;
@@ -12,16 +15,51 @@ use crate::telemetry::RunKind;
 /// The newest state of every target. Clones share it.
 #[derive(Clone, Default)]
 pub struct States {
-    jobs: Arc<Mutex<BTreeMap<SlotKey, JobStatus>>>,
+    jobs: Arc<Mutex<BTreeMap<SlotKey, State>>>,
+}
+
+#[derive(Default)]
+struct State {
+    shown: JobStatus,
+    /// A discovery that fails is the cause of what the fetch lacks.
+    discover_error: Option<JobError>,
+    fetch_error: Option<JobError>,
+}
+
+/// The facts of one run.
+pub struct RunFacts<'a> {
+    /// Which worker.
+    pub kind: RunKind,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// When the next one starts.
+    pub next: Timestamp,
+    /// Series with a value, where the run counted them.
+    pub series: Option<usize>,
+    /// Resources, where the run counted them.
+    pub resources: Option<usize>,
+    /// What failed.
+    pub failures: &'a [Failure],
 }
 
 impl States {
     /// A target appears, as not yet run.
-    pub fn add(&self, slot: &SlotKey, job: Text, region: Text, account: Text) {
-        let state = JobStatus { job, region, account, ..JobStatus::default() };
-        self.with(|jobs| {
-            jobs.insert(slot.clone(), state);
-        });
+    pub fn add(&self, target: &Target) {
+        let kind = match target.job.kind {
+            JobKind::Discovery(_) => "discovery",
+            JobKind::Custom => "custom",
+            JobKind::Static(_) => "static",
+        };
+        let shown = JobStatus {
+            kind: kind.to_owned(),
+            name: target.labels.job.to_string(),
+            region: target.region.to_string(),
+            account: target.role.arn.as_deref().unwrap_or("own credentials").to_owned(),
+            ..JobStatus::default()
+        };
+        self.with(|jobs| jobs.insert(target.slot.clone(), State { shown, ..State::default() }));
     }
 
     /// A target has another place in the file.
@@ -35,37 +73,47 @@ impl States {
 
     /// A target is gone.
     pub fn remove(&self, slot: &SlotKey) {
-        self.with(|jobs| {
-            jobs.remove(slot);
-        });
+        self.with(|jobs| jobs.remove(slot));
     }
 
     /// A run is over.
-    pub fn ran(&self, slot: &SlotKey, kind: RunKind, run: RunStatus, counts: (Option<usize>, Option<usize>)) {
+    pub fn ran(&self, slot: &SlotKey, run: &RunFacts<'_>) {
         self.with(|jobs| {
             let Some(state) = jobs.get_mut(slot) else { return };
-            state.series = counts.0.or(state.series);
-            state.resources = counts.1.or(state.resources);
-            match kind {
-                RunKind::Discover => state.discover = Some(run),
-                RunKind::Fetch => state.fetch = Some(run),
+            let error = error_of(run.failures);
+            match run.kind {
+                RunKind::Discover => state.discover_error = error,
+                RunKind::Fetch => state.fetch_error = error,
+            }
+            let shown = &mut state.shown;
+            shown.error = state.discover_error.clone().or_else(|| state.fetch_error.clone());
+            shown.series = run.series.or(shown.series);
+            shown.resources = run.resources.or(shown.resources);
+            // Discoveries are rare; the page tells of the fetches, once there are any.
+            if run.kind == RunKind::Fetch || shown.series.is_none() {
+                shown.last_run = Some(run.ended);
+                shown.took = Some(run.took);
+                shown.next_run = Some(run.next);
             }
         });
     }
 
     /// All of them, in the file's order.
     pub fn all(&self) -> Vec<JobStatus> {
-        self.with(|jobs| jobs.values().cloned().collect())
+        self.with(|jobs| jobs.values().map(|s| s.shown.clone()).collect())
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<SlotKey, JobStatus>) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<SlotKey, State>) -> T) -> T {
         f(&mut self.jobs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// A run for the status page: its first failure stands for all.
-pub fn run_status(ended: Timestamp, next: Timestamp, failures: &[Failure]) -> RunStatus {
-    let error = failures.first().map(|f| format!("{}: {f}", f.reason.as_str()));
-    let advice = failures.first().map(|f| f.reason.advice());
-    RunStatus { ended, next, error, advice, failures: failures.len() }
+/// The first failure stands for all of a run.
+fn error_of(failures: &[Failure]) -> Option<JobError> {
+    let first = failures.first()?;
+    let more = match failures.len() {
+        1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    Some(JobError { message: format!("failed to {first}{more}"), fix: first.reason.advice().to_owned() })
 }

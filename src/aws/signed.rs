@@ -9,6 +9,7 @@ use aws_sigv4::sign::v4;
 use serde::Deserialize;
 
 use crate::aws::client::Network;
+use crate::aws::crypto;
 use crate::model::Text;
 use crate::seam::{Failure, Reason};
 
@@ -31,6 +32,7 @@ impl Signer {
             doing: "set up the connection to IAM".to_owned(),
             message: e.to_string(),
         };
+        crypto::install();
         let mut builder = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
         if let Some(url) = &network.https_proxy {
             let direct = reqwest::NoProxy::from_string(&network.direct_hosts());

@@ -87,7 +87,8 @@ fn windows_end_at_whole_periods_counted_from_year_one() {
 #[test]
 fn a_plan_has_a_series_for_each_statistic_and_an_info_series_for_each_resource() {
     let job = job(vec![metric("CPUUtilization", &["Average", "p99"], 300)], 500);
-    let plan = plan(&job, NAMING, &"eu-west-1".into(), &inventory(vec![found(0, "i-1", Some(0)), found(0, "i-9", None)]));
+    let plan =
+        plan(&job, NAMING, &"eu-west-1".into(), &inventory(vec![found(0, "i-1", Some(0)), found(0, "i-9", None)]));
     let shown: Vec<String> = plan
         .set
         .series
@@ -118,7 +119,8 @@ fn queries_are_grouped_by_period_and_delay_with_the_longest_window() {
     long.length_seconds = 3_600;
     let job = job(vec![metric("A", &["Sum"], 300), metric("B", &["Sum"], 60), long], 500);
     let plan = plan(&job, NAMING, &"r".into(), &inventory((0..3).map(|e| found(e, "i-1", None)).collect()));
-    let groups: Vec<_> = plan.batches.iter().map(|b| (b.period_seconds.get(), b.length_seconds, b.queries.len())).collect();
+    let groups: Vec<_> =
+        plan.batches.iter().map(|b| (b.period_seconds.get(), b.length_seconds, b.queries.len())).collect();
     assert_eq!(groups, [(300, 3_600, 2), (60, 60, 1)]);
 }
 

@@ -1,0 +1,172 @@
+//! The routes, and the server that answers them. The only file of this part that knows the web framework: the rest hands it
+//! values.
+//!
+//! Deliberately absent: TLS, authentication.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use axum::serve::Listener;
+use futures_util::future::{BoxFuture, join_all};
+use futures_util::stream;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use super::cache::{Exposition, Page};
+use super::connection::{Connection, Doorkeeper, MAX_CONNECTIONS, PHASE_LIMIT};
+use super::status::{self, Status};
+use crate::model::Timestamp;
+
+/// After the signal to stop, answers that are on their way get so much time.
+const GRACE: Duration = Duration::from_secs(3);
+
+const PLAIN: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// What the routes need.
+#[derive(Clone)]
+pub struct Web {
+    /// The pages.
+    pub exposition: Arc<Exposition>,
+    /// The names of the jobs that have not been collected for the first time yet.
+    pub ready: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// What the status page shows.
+    pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+    /// Loads the configuration again; the error says why it cannot be used.
+    pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
+    /// The time.
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Whether YACE's routes are there, and its way of answering everything.
+    pub yace: bool,
+}
+
+/// All routes.
+pub fn router(web: Web) -> Router {
+    let yace = web.yace;
+    let common = Router::new()
+        .route("/", get(show_status))
+        .route("/-/healthy", get(|| async { text(StatusCode::OK, "healthy\n") }))
+        .route("/-/ready", get(ready))
+        .route("/-/reload", post(reload));
+    let routes = if yace {
+        common
+            .route("/metrics", any(metrics))
+            .route("/healthz", any(|| async { text(StatusCode::OK, "ok") }))
+            .route("/reload", any(yace_reload))
+            .fallback(yace_landing)
+    } else {
+        common
+            .route("/metrics", get(metrics))
+            .fallback(|| async { text(StatusCode::NOT_FOUND, "there is nothing here; try / or /metrics\n") })
+    };
+    routes.with_state(Arc::new(web))
+}
+
+/// Answers on all listeners until `shutdown`; then finishes what it has begun, within limits.
+pub async fn serve(listeners: Vec<TcpListener>, router: Router, shutdown: impl Future<Output = ()> + Send) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let (stop, stopped) = watch::channel(false);
+    let servers = listeners.into_iter().map(|listener| {
+        let door = Doorkeeper::new(listener, Arc::clone(&places), PHASE_LIMIT);
+        let mut stopped = stopped.clone();
+        let server = axum::serve(door, router.clone()).with_graceful_shutdown(async move {
+            // An error means that the sender is gone: that is the end as well.
+            let _ = stopped.wait_for(|stop| *stop).await;
+        });
+        // A server ends only by that signal, and never with an error.
+        async move { drop(server.await) }
+    });
+    let servers = join_all(servers);
+    let ending = async {
+        shutdown.await;
+        let _ = stop.send(true);
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        _ = servers => {}
+        () = ending => {}
+    }
+}
+
+impl Listener for Doorkeeper {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        self.admit().await
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.local_address()
+    }
+}
+
+async fn metrics(State(web): State<Arc<Web>>, headers: HeaderMap) -> Response {
+    let (accept, encodings) = (joined(&headers, &ACCEPT), joined(&headers, &ACCEPT_ENCODING));
+    match web.exposition.scrape(&accept, &encodings, (web.clock)()).await {
+        Ok(page) => body(page),
+        Err(error) => {
+            tracing::error!(%error, "failed to answer a scrape");
+            text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n"))
+        }
+    }
+}
+
+fn body(page: Page) -> Response {
+    let length = page.bytes().to_string();
+    let kind = [(CONTENT_TYPE, page.content_type.to_owned()), (CONTENT_LENGTH, length)];
+    // A chunk is let go as soon as it is written.
+    let chunks = stream::iter(page.chunks.into_iter().map(Ok::<_, std::convert::Infallible>));
+    let body = Body::from_stream(chunks);
+    if page.gzip { (kind, [(CONTENT_ENCODING, "gzip")], body).into_response() } else { (kind, body).into_response() }
+}
+
+/// A header that is sent several times means the same as one with all items.
+fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
+    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|v| v.to_str().ok()).collect();
+    values.join(",")
+}
+
+async fn show_status(State(web): State<Arc<Web>>) -> Response {
+    let html = status::html(&(web.status)());
+    ([(CONTENT_TYPE, HTML), (CACHE_CONTROL, "no-store")], html).into_response()
+}
+
+async fn ready(State(web): State<Arc<Web>>) -> Response {
+    let missing = (web.ready)();
+    if missing.is_empty() {
+        return text(StatusCode::OK, "ready\n");
+    }
+    text(StatusCode::SERVICE_UNAVAILABLE, format!("not collected yet:\n  {}\n", missing.join("\n  ")))
+}
+
+async fn reload(State(web): State<Arc<Web>>) -> Response {
+    match (web.reload)().await {
+        Ok(()) => text(StatusCode::OK, ""),
+        Err(why) => text(StatusCode::UNPROCESSABLE_ENTITY, why),
+    }
+}
+
+/// YACE answers 200 whatever comes of it; ours says so when the file is bad.
+async fn yace_reload(method: Method, state: State<Arc<Web>>) -> Response {
+    if method == Method::POST { reload(state).await } else { StatusCode::NOT_FOUND.into_response() }
+}
+
+async fn yace_landing(State(web): State<Arc<Web>>) -> Response {
+    ([(CONTENT_TYPE, HTML)], status::yace_landing(&(web.status)().version)).into_response()
+}
+
+fn text(status: StatusCode, text: impl Into<Body>) -> Response {
+    (status, [(CONTENT_TYPE, PLAIN)], text.into()).into_response()
+}
