@@ -16,7 +16,7 @@ use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::http::{self, Web};
 use crate::expose::status::{Cost, Status};
-use crate::model::Timestamp;
+use crate::model::{Text, Timestamp};
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
 use crate::work::readiness::Readiness;
@@ -25,6 +25,8 @@ use crate::work::readiness::Readiness;
 const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
 /// Scrapes in flight get this long when the daemon ends.
 const DRAIN: Duration = Duration::from_secs(4);
+/// What readiness waits for before it knows the jobs.
+const STARTING: &str = "the configuration is being applied";
 
 /// Before this, dollars a month would be a guess: a start asks for everything at once.
 const MIN_UPTIME_FOR_A_RATE: Duration = Duration::from_secs(900);
@@ -192,6 +194,8 @@ impl Daemon {
         for listener in &listeners {
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on {}", listen::url(listener));
         }
+        // Until the jobs are known, nothing is ready, however early somebody asks.
+        self.shared.readiness.expect(Text::from(STARTING));
         let daemon = self.clone();
         let background = tokio::spawn(async move {
             match daemon.apply(&settings).await {
@@ -221,7 +225,9 @@ impl Daemon {
     }
 
     async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
-        self.bridge.apply(&settings.aws.clone().unwrap_or_default()).await
+        self.bridge.apply(&settings.aws.clone().unwrap_or_default()).await?;
+        self.shared.readiness.release(&Text::from(STARTING));
+        Ok(())
     }
 
     fn web(&self, reload: Reload) -> Web {
