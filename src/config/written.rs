@@ -1,6 +1,8 @@
 //! A file as it is written: every key of the vocabulary as a field with its place. Both dialects read into these; which
 //! keys a section knows depends on the dialect. What they mean, `resolve` says.
 
+use std::collections::BTreeMap;
+
 use super::Dialect;
 use super::fields::{self, Field, Section};
 use super::raw::{Node, Spot};
@@ -28,14 +30,13 @@ pub(crate) struct Aws {
 /// `discovery`.
 #[derive(Debug, Default)]
 pub(crate) struct Discovery {
-    pub(crate) exported_tags: Vec<ExportedTags>,
+    pub(crate) exported_tags: BTreeMap<Text, ExportedTags>,
     pub(crate) jobs: Field<Vec<Job>>,
 }
 
 /// An entry of `exportedTagsOnMetrics`.
 #[derive(Debug)]
 pub(crate) struct ExportedTags {
-    pub(crate) namespace: Text,
     pub(crate) tags: Texts,
     pub(crate) path: String,
     pub(crate) spot: Spot,
@@ -176,9 +177,8 @@ impl Section for Discovery {
             let path = path.key(&namespace);
             let mut tags = Field::default();
             fields::texts(&mut tags, node, &path, report);
-            self.exported_tags.retain(|e| e.namespace != namespace);
             let path = path.to_string();
-            self.exported_tags.push(ExportedTags { namespace, tags, path, spot });
+            self.exported_tags.insert(namespace, ExportedTags { tags, path, spot });
         });
     }
 
