@@ -1,1 +1,3 @@
 //! The composition root: the commands.
+
+pub mod check;
