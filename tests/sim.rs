@@ -98,7 +98,7 @@ async fn data_are_the_ground_truth() {
             .await
             .unwrap();
         for result in answer.metric_data_results() {
-            let i: usize = result.id().unwrap()[3..].parse().unwrap();
+            let i: usize = result.id().unwrap().strip_prefix("id_").unwrap().parse().unwrap();
             let (name, statistic) = asked[i];
             let truth: Vec<(Timestamp, f64)> = (1..=12)
                 .map(|k| Timestamp::from_secs(end - 300 * k))
