@@ -16,7 +16,7 @@ use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::http::{self, Web};
 use crate::expose::status::{Cost, Status};
-use crate::model::Timestamp;
+use crate::model::{Text, Timestamp};
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
 use crate::work::readiness::Readiness;
@@ -25,6 +25,8 @@ use crate::work::readiness::Readiness;
 const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
 /// Scrapes in flight get this long when the daemon ends.
 const DRAIN: Duration = Duration::from_secs(4);
+/// What readiness waits for before it knows the jobs.
+const STARTING: &str = "the configuration is being applied";
 
 /// Before this, dollars a month would be a guess: a start asks for everything at once.
 const MIN_UPTIME_FOR_A_RATE: Duration = Duration::from_secs(900);
@@ -61,7 +63,27 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let network = network::from_env()?;
     let addresses = addresses(&options, &loaded.settings);
     let listeners = listen::bind(&addresses).await?;
-    let clock = Clock::system();
+    run_in(Surroundings { clock: Clock::system(), network, listeners }, options, loaded, signals::terminated()).await
+}
+
+/// What the daemon finds around it: the process's own, or a test's.
+pub struct Surroundings {
+    /// Wall and steady time.
+    pub clock: Clock,
+    /// How AWS is reached.
+    pub network: Network,
+    /// Where it serves.
+    pub listeners: Vec<TcpListener>,
+}
+
+/// Runs until `shutdown` completes; HUP reloads.
+pub async fn run_in(
+    surroundings: Surroundings,
+    options: RunOptions,
+    loaded: Loaded,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), StartError> {
+    let Surroundings { clock, network, listeners } = surroundings;
     let about =
         About { source: options.config.display().to_string(), notice: None, yace: options.yace, started: clock.now() };
     let daemon = Daemon::new(clock, network, &loaded.settings, about);
@@ -73,12 +95,13 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
         let reload = Arc::clone(&reload);
         tokio::spawn(signals::on_hangup(move || reload()))
     };
-    daemon.serve(listeners, loaded.settings, reload, signals::terminated()).await?;
+    daemon.serve(listeners, loaded.settings, reload, shutdown).await?;
     hangups.abort();
     Ok(())
 }
 
-fn load(options: &RunOptions) -> Result<Loaded, Mistakes> {
+/// Reads the file and logs its warnings.
+pub fn load(options: &RunOptions) -> Result<Loaded, Mistakes> {
     let loaded = config::load(&options.config, &options.load)?;
     for warning in &loaded.warnings {
         tracing::warn!(file = %options.config.display(), "{warning}");
@@ -171,6 +194,8 @@ impl Daemon {
         for listener in &listeners {
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on {}", listen::url(listener));
         }
+        // Until the jobs are known, nothing is ready, however early somebody asks.
+        self.shared.readiness.expect(Text::from(STARTING));
         let daemon = self.clone();
         let background = tokio::spawn(async move {
             match daemon.apply(&settings).await {
@@ -200,7 +225,9 @@ impl Daemon {
     }
 
     async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
-        self.bridge.apply(&settings.aws.clone().unwrap_or_default()).await
+        self.bridge.apply(&settings.aws.clone().unwrap_or_default()).await?;
+        self.shared.readiness.release(&Text::from(STARTING));
+        Ok(())
     }
 
     fn web(&self, reload: Reload) -> Web {

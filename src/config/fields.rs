@@ -317,7 +317,7 @@ pub(crate) fn wrong_type(node: &Node, path: &Path<'_>, wanted: &str, report: &mu
         Value::Mapping(_) => "a mapping (map)".to_owned(),
         Value::Scalar(scalar) => match scalar::meaning(scalar) {
             Meaning::Contradiction => return contradiction(scalar, node.spot, path, report),
-            Meaning::Str if scalar.is_plain => format!("the string {}", quoted(&scalar.text)),
+            Meaning::Str if scalar.is_plain || scalar.tag.is_some() => format!("the string {}", quoted(&scalar.text)),
             Meaning::Str => format!("the quoted string {}", quoted(&scalar.text)),
             meaning => format!("{} {}", meaning.name(), quoted(&scalar.text)),
         },

@@ -12,8 +12,10 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use super::Diagnostic;
 
 mod lines;
+mod margin;
 mod source;
 
+use margin::Margins;
 pub(crate) use source::{check_directives, decode};
 
 /// The largest file that is read: three hundred jobs of twenty metrics fit into a tenth of it.
@@ -103,23 +105,46 @@ pub(crate) fn read(
     mistakes: &mut Vec<Diagnostic>,
 ) -> Result<Option<Node>, Diagnostic> {
     source::check_brackets(text)?;
-    let mut builder = Builder { text, expand, frames: Vec::new(), anchors: HashMap::new(), root: None, mistakes };
-    let mut opaque = lines::Opaque::of(text);
-    let mut parser = Parser::new_from_str(text);
-    let mut end_line = usize::MAX;
-    while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|e| explain(text, &e, &opaque))?;
-        opaque.note(&event, span);
-        match event {
-            Event::DocumentEnd | Event::StreamEnd => {
-                end_line = span.start.line();
-                break;
+    let mut margins = Margins::default();
+    let mut first_failure = None;
+    loop {
+        let mut builder = Builder {
+            text,
+            expand,
+            margins: &margins,
+            frames: Vec::new(),
+            anchors: HashMap::new(),
+            root: None,
+            mistakes: Vec::new(),
+        };
+        match builder.document(&margins.apply(text)) {
+            Ok(()) => {
+                mistakes.append(&mut builder.mistakes);
+                return Ok(builder.root);
             }
-            event => builder.take(event, span)?,
+            Err(Failure::Mistake(mistake)) => return Err(mistake),
+            Err(Failure::Syntax(e, mistake)) => {
+                let first = first_failure.get_or_insert(mistake);
+                if !margins.widen(text, &e) {
+                    return Err(first.clone());
+                }
+            }
         }
     }
-    lines::check_tabs(text, &opaque, end_line)?;
-    Ok(builder.root)
+}
+
+/// Why a reading ended early.
+enum Failure {
+    /// A bound, or something that we refuse.
+    Mistake(Diagnostic),
+    /// The parser gave up; how to say it.
+    Syntax(ScanError, Diagnostic),
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(mistake: Diagnostic) -> Self {
+        Self::Mistake(mistake)
+    }
 }
 
 enum Frame {
@@ -129,18 +154,47 @@ enum Frame {
 
 struct Builder<'a> {
     text: &'a str,
+    margins: &'a Margins,
     expand: Option<Expand<'a>>,
     frames: Vec<Frame>,
     anchors: HashMap<usize, (Rc<Value>, Weight)>,
     root: Option<Node>,
-    mistakes: &'a mut Vec<Diagnostic>,
+    mistakes: Vec<Diagnostic>,
 }
 
 impl Builder<'_> {
+    /// Reads up to the end of the first document.
+    fn document(&mut self, text: &str) -> Result<(), Failure> {
+        let mut opaque = lines::Opaque::of(text);
+        let mut parser = Parser::new_from_str(text);
+        let mut end_line = usize::MAX;
+        while let Some(event) = parser.next_event() {
+            let (event, span) = event.map_err(|e| {
+                let mistake = self.explain(&e, &opaque);
+                Failure::Syntax(e, mistake)
+            })?;
+            opaque.note(&event, span);
+            match event {
+                Event::DocumentEnd | Event::StreamEnd => {
+                    end_line = span.start.line();
+                    break;
+                }
+                event => self.take(event, span)?,
+            }
+        }
+        Ok(lines::check_tabs(self.text, &opaque, end_line)?)
+    }
+
+    /// A place as it is in the file.
+    fn spot(&self, mark: Marker) -> Spot {
+        self.margins.original(Spot { line: mark.line(), column: mark.col() + 1 })
+    }
+
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Diagnostic> {
-        let spot = spot(span.start);
+        let spot = self.spot(span.start);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.check_scalar(&text, style, span)?;
                 let scalar = self.scalar(&text, style, tag.as_deref(), spot);
                 let weight = Weight { nodes: 1, bytes: scalar.text.len(), depth: 1 };
                 self.finish(Value::Scalar(scalar), anchor, weight, spot)
@@ -172,6 +226,37 @@ impl Builder<'_> {
         }
     }
 
+    /// A syntax error in the parser's words, but with the place of the tab or the name of the alias that it is
+    /// about.
+    fn explain(&self, e: &ScanError, opaque: &lines::Opaque) -> Diagnostic {
+        let spot = self.spot(*e.marker());
+        let info = e.info();
+        let tab = lines::check_tabs(self.text, opaque, usize::MAX).err();
+        if let Some(tab) = tab.filter(|tab| info.contains("tab") && tab.line >= spot.line) {
+            return tab;
+        }
+        let message = if info.contains("unknown anchor") {
+            format!("the alias {} names no anchor above it", source::word_at(self.text, spot))
+        } else {
+            format!("this is not YAML: {info}")
+        };
+        mistake(spot, message)
+    }
+
+    /// What YAML forbids and the parser lets pass.
+    fn check_scalar(&self, text: &str, style: ScalarStyle, span: Span) -> Result<(), Diagnostic> {
+        let spot = self.spot(span.start);
+        let is_key = matches!(self.frames.last(), Some(Frame::Mapping { key: None, .. }));
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if is_key && !is_block && span.end.line() > span.start.line() {
+            return Err(mistake(spot, "this key spans lines: a comma or a colon is missing".to_owned()));
+        }
+        if style == ScalarStyle::Plain && text.starts_with(['|', '>']) {
+            return Err(mistake(spot, "a text that begins like this needs quotes".to_owned()));
+        }
+        Ok(())
+    }
+
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, spot: Spot) -> Scalar {
         let is_key = matches!(self.frames.last(), Some(Frame::Mapping { key: None, .. }));
         let text = match self.expand {
@@ -186,9 +271,8 @@ impl Builder<'_> {
             _ => text.into(),
         };
         let tag = tag.map(|t| format!("{}{}", t.handle, t.suffix));
-        // The tag "!" alone means: treat it as if it were plain.
-        let is_plain = tag.as_ref().map_or(style == ScalarStyle::Plain, |t| t == "!");
-        Scalar { text, is_plain, tag: tag.filter(|t| t != "!") }
+        let is_plain = tag.is_none() && style == ScalarStyle::Plain;
+        Scalar { text, is_plain, tag }
     }
 
     fn open(&mut self, frame: Frame, spot: Spot) -> Result<(), Diagnostic> {
@@ -252,26 +336,6 @@ fn too_deep(spot: Spot) -> Diagnostic {
     mistake(spot, format!("values are nested more than {MAX_DEPTH} levels deep here"))
 }
 
-fn spot(mark: Marker) -> Spot {
-    Spot { line: mark.line(), column: mark.col() + 1 }
-}
-
 fn mistake(spot: Spot, message: String) -> Diagnostic {
     Diagnostic { line: spot.line, column: spot.column, key_path: String::new(), message }
-}
-
-/// A syntax error in the parser's words, but with the place of the tab or the name of the alias that it is about.
-fn explain(text: &str, e: &ScanError, opaque: &lines::Opaque) -> Diagnostic {
-    let spot = spot(*e.marker());
-    let info = e.info();
-    let tab = lines::check_tabs(text, opaque, usize::MAX).err();
-    if let Some(tab) = tab.filter(|tab| info.contains("tab") && tab.line >= spot.line) {
-        return tab;
-    }
-    let message = if info.contains("unknown anchor") {
-        format!("the alias {} names no anchor above it", source::word_at(text, spot))
-    } else {
-        format!("this is not YAML: {info}")
-    };
-    mistake(spot, message)
 }

@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 1000;
 /// How often something is repeated, all repetitions around it multiplied, as in the original.
 const MAX_REPEAT: u32 = 1000;
 /// What the compiled automaton may take; repeated Unicode classes are what is large.
-const MAX_PROGRAM_BYTES: usize = 10 << 20;
+const MAX_PROGRAM_BYTES: usize = 4 << 20;
 /// What the lazily built one may take.
 const MAX_DFA_BYTES: usize = 1 << 20;
 

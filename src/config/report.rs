@@ -64,6 +64,11 @@ impl Report {
         push(&mut self.warnings, spot, path, message);
     }
 
+    /// Whether no further mistake is kept: looking for more would be for nothing.
+    pub(crate) fn is_full(&self) -> bool {
+        self.mistakes.len() >= MAX_DIAGNOSTICS
+    }
+
     /// Puts both into the order of the file, each said once (what an alias repeats is still one mistake).
     pub(crate) fn finish(&mut self) {
         for list in [&mut self.mistakes, &mut self.warnings] {

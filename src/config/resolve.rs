@@ -2,7 +2,7 @@
 //!
 //! The wording of the mistakes carries YACE's key phrases, so that whoever knows them (or greps for them) finds them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ const MAX_CONCURRENCY: i64 = 1000;
 struct Shared<'a> {
     timing: timing::Defaults,
     metrics_per_query: NonZeroU32,
-    exported_tags: &'a [written::ExportedTags],
+    exported_tags: &'a BTreeMap<Text, written::ExportedTags>,
     always_return_info: bool,
 }
 
@@ -264,7 +264,7 @@ fn discovery(
         };
         report.mistake(metric.name.spot_or(metric.spot), format!("{}.name", metric.path), message);
     }
-    let exported = shared.exported_tags.iter().find(|e| *e.namespace == *service.namespace);
+    let exported = shared.exported_tags.get(service.namespace);
     Some(Discovery {
         service,
         search_tags,

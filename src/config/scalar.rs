@@ -90,7 +90,9 @@ fn plain(text: &str) -> Meaning {
         _ => {}
     }
     match text.bytes().next() {
-        Some(b'.') => decimal(text).map_or(Meaning::Str, Meaning::Float),
+        // Underscores must stand between digits here, elsewhere they may stand anywhere: so it is.
+        Some(b'.') if text.starts_with("._") || text.contains("__") || text.ends_with('_') => Meaning::Str,
+        Some(b'.') => decimal(&text.replace('_', "")).map_or(Meaning::Str, Meaning::Float),
         Some(b'0'..=b'9' | b'+' | b'-') => number(&text.replace('_', "")),
         _ => Meaning::Str,
     }

@@ -1,6 +1,8 @@
 //! A file as it is written: every key of the vocabulary as a field with its place. Both dialects read into these; which
 //! keys a section knows depends on the dialect. What they mean, `resolve` says.
 
+use std::collections::BTreeMap;
+
 use super::Dialect;
 use super::fields::{self, Field, Section};
 use super::raw::{Node, Spot};
@@ -28,14 +30,13 @@ pub(crate) struct Aws {
 /// `discovery`.
 #[derive(Debug, Default)]
 pub(crate) struct Discovery {
-    pub(crate) exported_tags: Vec<ExportedTags>,
+    pub(crate) exported_tags: BTreeMap<Text, ExportedTags>,
     pub(crate) jobs: Field<Vec<Job>>,
 }
 
 /// An entry of `exportedTagsOnMetrics`.
 #[derive(Debug)]
 pub(crate) struct ExportedTags {
-    pub(crate) namespace: Text,
     pub(crate) tags: Texts,
     pub(crate) path: String,
     pub(crate) spot: Spot,
@@ -127,6 +128,10 @@ const TIMING: [&str; 4] = ["interval", "inventoryInterval", "staleAfter", "holdO
 const SETTINGS: [&str; 7] =
     ["statistics", "period", "length", "delay", "nilToZero", "addCloudwatchTimestamp", "exportAllDataPoints"];
 
+const ROLE: [&str; 2] = ["roleArn", "externalId"];
+const TAG: [&str; 2] = ["key", "value"];
+const DIMENSION: [&str; 2] = ["name", "value"];
+
 impl Section for Aws {
     fn keys(&self, dialect: Dialect) -> Vec<&'static str> {
         match dialect {
@@ -176,9 +181,8 @@ impl Section for Discovery {
             let path = path.key(&namespace);
             let mut tags = Field::default();
             fields::texts(&mut tags, node, &path, report);
-            self.exported_tags.retain(|e| e.namespace != namespace);
             let path = path.to_string();
-            self.exported_tags.push(ExportedTags { namespace, tags, path, spot });
+            self.exported_tags.insert(namespace, ExportedTags { tags, path, spot });
         });
     }
 
@@ -271,10 +275,10 @@ impl Section for Job {
             "name" => fields::text(&mut self.name, node, path, report),
             "namespace" => fields::text(&mut self.namespace, node, path, report),
             "regions" => fields::texts(&mut self.regions, node, path, report),
-            "roles" => pairs(&mut self.roles, ["roleArn", "externalId"], node, path, report),
-            "searchTags" => pairs(&mut self.search_tags, ["key", "value"], node, path, report),
-            "customTags" => pairs(&mut self.custom_tags, ["key", "value"], node, path, report),
-            "dimensions" => pairs(&mut self.dimensions, ["name", "value"], node, path, report),
+            "roles" => pairs(&mut self.roles, ROLE, node, path, report),
+            "searchTags" => pairs(&mut self.search_tags, TAG, node, path, report),
+            "customTags" => pairs(&mut self.custom_tags, TAG, node, path, report),
+            "dimensions" => pairs(&mut self.dimensions, DIMENSION, node, path, report),
             "dimensionNameRequirements" => {
                 fields::texts(&mut self.dimension_name_requirements, node, path, report);
             }
@@ -365,4 +369,24 @@ impl Section for Pair {
         self.first = Field::default();
         self.second = Field::default();
     }
+}
+
+/// Every key of a native `aws` section, for the test of the example.
+#[cfg(test)]
+pub(crate) fn keys() -> Vec<&'static str> {
+    let dialect = Dialect::Native;
+    let job = |kind| Job::new(kind, Spot::default(), String::new()).keys(dialect);
+    let mut metric = vec!["name"];
+    metric.extend(SETTINGS);
+    [
+        Aws::default().keys(dialect),
+        Discovery::default().keys(dialect),
+        Concurrency::default().keys(dialect),
+        job(Kind::Discovery),
+        job(Kind::Custom),
+        job(Kind::Static),
+        metric,
+        [ROLE, TAG, DIMENSION].concat(),
+    ]
+    .concat()
 }

@@ -54,6 +54,8 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     let (reason, message) = match error {
+        // An answer that is no error but cannot be read comes as one of the service.
+        SdkError::ServiceError(e) if e.raw().status().is_success() => (Reason::BadAnswer, innermost(error)),
         SdkError::ServiceError(e) => {
             let code = e.err().code().unwrap_or("unknown error");
             let message = e.err().message().unwrap_or("no message");

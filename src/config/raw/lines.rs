@@ -10,6 +10,8 @@ use super::{Diagnostic, Spot, mistake};
 pub(super) struct Opaque {
     /// Empty when the text has no tab: then nothing needs to be known.
     chars: Vec<char>,
+    /// Where each line begins in `chars`.
+    starts: Vec<usize>,
     ranges: Vec<(usize, usize)>,
     open: Vec<Option<usize>>,
 }
@@ -17,8 +19,13 @@ pub(super) struct Opaque {
 impl Opaque {
     /// For a text.
     pub(super) fn of(text: &str) -> Self {
-        let chars = if text.contains('\t') { text.chars().collect() } else { Vec::new() };
-        Self { chars, ..Self::default() }
+        if !text.contains('\t') {
+            return Self::default();
+        }
+        let chars: Vec<char> = text.chars().collect();
+        let breaks = chars.iter().enumerate().filter(|(_, c)| **c == '\n');
+        let starts = std::iter::once(0).chain(breaks.map(|(n, _)| n + 1)).collect();
+        Self { chars, starts, ..Self::default() }
     }
 
     /// Learns from an event of the parser.
@@ -35,9 +42,11 @@ impl Opaque {
                 self.push(span.start.line(), end);
             }
             Event::SequenceStart(..) | Event::MappingStart(..) => {
-                let last = span.end.index().checked_sub(1).and_then(|i| self.chars.get(i));
+                let (line, column) = (span.end.line(), span.end.col());
+                let start = self.starts.get(line.saturating_sub(1));
+                let last = start.zip(column.checked_sub(1)).and_then(|(start, n)| self.chars.get(start + n));
                 let is_bracketed = matches!(last, Some('[' | '{'));
-                self.open.push(is_bracketed.then(|| span.end.line()));
+                self.open.push(is_bracketed.then_some(line));
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(Some(start)) = self.open.pop() {

@@ -6,7 +6,7 @@ use super::{Diagnostic, MAX_FILE_BYTES, Spot, mistake};
 /// their square; no configuration opens a hundred.
 const MAX_OPEN_BRACKETS: usize = 1000;
 
-/// UTF-8, or UTF-16 with a byte order mark, without the mark.
+/// UTF-8, or UTF-16 with a byte order mark, without the mark and with one kind of line break.
 pub(crate) fn decode(bytes: &[u8]) -> Result<String, Diagnostic> {
     if bytes.len() > MAX_FILE_BYTES {
         let message = format!(
@@ -29,7 +29,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<String, Diagnostic> {
         }
         at = if c == '\n' { Spot { line: at.line + 1, column: 1 } } else { Spot { column: at.column + 1, ..at } };
     }
-    Ok(text)
+    // Every line break means the same, and nobody after this needs to know three of them.
+    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text })
 }
 
 fn utf8(bytes: &[u8]) -> Result<String, Diagnostic> {

@@ -40,8 +40,11 @@ pub(super) fn check_exported(discovery: &written::Discovery, report: &mut Report
     if !discovery.jobs.is_given || discovery.jobs.is_bad {
         return;
     }
-    for exported in &discovery.exported_tags {
-        let key = &*exported.namespace;
+    for (key, exported) in &discovery.exported_tags {
+        if report.is_full() {
+            return;
+        }
+        let key = &**key;
         let message = if catalog::service(key).is_none() {
             match catalog::by_alias(key) {
                 Some(service) => format!(
