@@ -1,6 +1,8 @@
 //! The composition root: the commands, one file each. The only module that sees everything.
 
 pub mod bridge;
+pub mod check;
+pub mod demo;
 pub mod healthcheck;
 pub mod listen;
 pub mod network;
@@ -9,3 +11,135 @@ pub mod signals;
 pub mod sim;
 pub mod states;
 pub mod target;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::{self, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cli::{self, Command, Log, YaceRun};
+use crate::config::LoadOptions;
+use crate::sim::{Kind, WorldSpec};
+use crate::telemetry::log::{self, LogSettings};
+use run::{RunOptions, StartError, run};
+
+/// A configuration that cannot be used (`EX_USAGE`).
+const EXIT_BAD_CONFIG: u8 = 64;
+/// Everything else that keeps a command from its work; in YACE mode bad configurations too.
+const EXIT_FAILED: u8 = 1;
+/// More threads than this only cost memory: a bridge waits most of the time.
+const MAX_THREADS: usize = 4;
+
+/// Runs a command line, the program's name first, and returns the exit status. Errors are on stderr already.
+pub fn execute(args: impl Iterator<Item = OsString>) -> u8 {
+    let env = |name: &str| std::env::var(name).ok();
+    let result = match cli::parse(args, &env) {
+        Ok(command) => perform(command),
+        Err(exit) => {
+            // Nothing is left to tell a broken pipe to.
+            let _ = io::stdout().write_all(exit.stdout.as_bytes());
+            let _ = io::stderr().write_all(exit.stderr.as_bytes());
+            return exit.code;
+        }
+    };
+    result.unwrap_or_else(|e| {
+        let _ = writeln!(io::stderr(), "raingauge: {e:#}");
+        EXIT_FAILED
+    })
+}
+
+fn perform(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Demo { listen_address, seed, resources } => {
+            start_log(Log::default(), false)?;
+            in_runtime(demo::demo(&[listen_address], world(seed, resources), &mut io::stdout()))?;
+            Ok(0)
+        }
+        Command::Sim { listen, seed, resources } => {
+            start_log(Log::default(), false)?;
+            in_runtime(async {
+                let address = tokio::net::lookup_host(&listen).await.context("use host:port")?.next();
+                let address = address.with_context(|| format!("{listen} has no address"))?;
+                sim::sim(address, world(seed, resources), &mut io::stdout()).await
+            })?;
+            Ok(0)
+        }
+        Command::Run { config, listen_addresses, log } => {
+            start_log(log, false)?;
+            let options = RunOptions { config, load: LoadOptions::default(), listen_addresses, yace: false };
+            daemon(options)
+        }
+        Command::YaceRun(flags) => yace(&flags),
+        Command::Check { config } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
+        Command::YaceVerify { config, log: _ } => verify(&config),
+        Command::Healthcheck { url } => {
+            in_runtime(healthcheck::healthcheck(&url))?;
+            Ok(0)
+        }
+    }
+}
+
+fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
+    start_log(flags.log, true)?;
+    flags.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    daemon(RunOptions {
+        config: flags.config.clone(),
+        load: check::load_options(flags),
+        listen_addresses: vec![flags.listen_address.clone()],
+        yace: true,
+    })
+}
+
+fn verify(config: &Path) -> anyhow::Result<u8> {
+    Ok(check::verify(config, &mut io::stdout())?)
+}
+
+fn daemon(options: RunOptions) -> anyhow::Result<u8> {
+    let bad_config = if options.yace { EXIT_FAILED } else { EXIT_BAD_CONFIG };
+    match in_runtime(async { Ok(run(options).await) })? {
+        Ok(()) => Ok(0),
+        Err(StartError::Config(mistakes)) => {
+            writeln!(io::stderr(), "{mistakes}")?;
+            Ok(bad_config)
+        }
+        Err(StartError::Start(e)) => Err(e),
+    }
+}
+
+fn world(seed: u64, resources: u32) -> WorldSpec {
+    let count = usize::try_from(resources).unwrap_or(usize::MAX);
+    let sized = Kind::ALL.iter().fold(WorldSpec::demo(), |spec, kind| spec.with(*kind, count));
+    WorldSpec { seed, ..sized }
+}
+
+fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")?;
+    let result = runtime.block_on(work);
+    // Workers that still compute are not waited for: their results would go nowhere.
+    runtime.shutdown_background();
+    result
+}
+
+fn start_log(log: Log, yace: bool) -> anyhow::Result<()> {
+    let level = match log.level {
+        cli::LogLevel::Debug => LevelFilter::DEBUG,
+        cli::LogLevel::Info => LevelFilter::INFO,
+        cli::LogLevel::Warn => LevelFilter::WARN,
+        cli::LogLevel::Error => LevelFilter::ERROR,
+    };
+    let format = match log.format {
+        cli::LogFormat::Text => log::LogFormat::Text,
+        cli::LogFormat::Json => log::LogFormat::Json,
+        cli::LogFormat::Logfmt => log::LogFormat::Logfmt,
+    };
+    let settings = LogSettings { format, level, yace: yace.then_some(env!("CARGO_PKG_VERSION")) };
+    Ok(log::init(settings)?)
+}

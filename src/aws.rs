@@ -16,6 +16,7 @@ pub mod fetch;
 pub mod gated;
 pub mod inventory;
 pub mod job;
+pub mod listing;
 pub mod naming;
 pub mod plan;
 pub mod signed;

@@ -1,1 +1,175 @@
-//! The command line.
+//! The command line: arguments and environment in, a [`Command`] or the text and status to end with out.
+//!
+//! raingauge's own commands speak clap (`native`); `yace` speaks YACE's flags as that program reads them (`yace`, over
+//! `goflag`), chosen by the word or by the name the binary is called with. Nothing is read, opened or printed here.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+mod goflag;
+mod native;
+mod yace;
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// A simulated cloud and the real pipeline.
+    Demo {
+        /// Where to serve.
+        listen_address: String,
+        /// Seed of the simulated world.
+        seed: u64,
+        /// How many resources it has.
+        resources: u32,
+    },
+    /// The daemon.
+    Run {
+        /// The configuration.
+        config: PathBuf,
+        /// Where to serve; empty: what the file says, or the default.
+        listen_addresses: Vec<String>,
+        /// The log.
+        log: Log,
+    },
+    /// Says what is wrong with a file.
+    Check {
+        /// The configuration.
+        config: PathBuf,
+    },
+    /// The simulated cloud alone.
+    Sim {
+        /// Where to serve.
+        listen: String,
+        /// Seed of the simulated world.
+        seed: u64,
+        /// How many resources it has.
+        resources: u32,
+    },
+    /// Asks a running daemon whether it is well.
+    Healthcheck {
+        /// Where to ask.
+        url: String,
+    },
+    /// The daemon in the place of YACE.
+    YaceRun(Box<YaceRun>),
+    /// `yace verify-config`.
+    YaceVerify {
+        /// The configuration.
+        config: PathBuf,
+        /// The log.
+        log: Log,
+    },
+}
+
+/// The log on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// From which level on.
+    pub level: LogLevel,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    /// For people, without details.
+    fn default() -> Self {
+        Self { level: LogLevel::Info, format: LogFormat::Text }
+    }
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogLevel {
+    /// Everything.
+    Debug,
+    /// What happens.
+    Info,
+    /// What should not happen.
+    Warn,
+    /// What failed.
+    Error,
+}
+
+/// How it is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+    /// key=value.
+    Logfmt,
+}
+
+/// YACE's flags, after its own checks.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches of a command line, one to one")]
+pub struct YaceRun {
+    /// `-config.file`.
+    pub config: PathBuf,
+    /// `-listen-address`; without a host: every interface, IPv4 and IPv6.
+    pub listen_address: String,
+    /// `-log.level`, `-log.format`.
+    pub log: Log,
+    /// `-fips`.
+    pub fips: bool,
+    /// `-labels-snake-case`.
+    pub labels_snake_case: bool,
+    /// `-profiling.enabled`: accepted; there is no profiler.
+    pub profiling: bool,
+    /// `-scraping-interval`, at least a second.
+    pub scraping_interval: Duration,
+    /// `-metrics-per-query`, at least 1.
+    pub metrics_per_query: u32,
+    /// The concurrency flags as they take effect.
+    pub limits: Limits,
+    /// `-enable-feature=always-return-info-metrics`.
+    pub always_return_info: bool,
+    /// What to warn about once there is a log.
+    pub warnings: Vec<String>,
+}
+
+/// Calls in flight, each at least 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// ListMetrics.
+    pub list_metrics: u32,
+    /// GetMetricData.
+    pub get_metric_data: u32,
+    /// GetMetricStatistics.
+    pub get_metric_statistics: u32,
+    /// The tagging API.
+    pub tagging: u32,
+}
+
+/// The end, before anything began: help, the version, or a wrong command line.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{stderr}{stdout}")]
+pub struct Exit {
+    /// The exit status.
+    pub code: u8,
+    /// To print.
+    pub stdout: String,
+    /// To print as an error.
+    pub stderr: String,
+}
+
+/// Reads a command line, the program's name first. `env` is asked for the variables that stand for flags.
+pub fn parse(args: impl Iterator<Item = OsString>, env: &dyn Fn(&str) -> Option<String>) -> Result<Command, Exit> {
+    let args: Vec<OsString> = args.collect();
+    let is_called = |arg: Option<&OsString>, names: &[&str]| {
+        let stem = arg.and_then(|a| Path::new(a).file_stem()).map(|s| s.to_string_lossy().into_owned());
+        stem.is_some_and(|stem| names.contains(&&*stem))
+    };
+    if is_called(args.first(), &["yace", "yet-another-cloudwatch-exporter"]) {
+        return yace::parse(args.get(1..).unwrap_or_default(), env);
+    }
+    if args.get(1).is_some_and(|word| word == "yace") {
+        return yace::parse(args.get(2..).unwrap_or_default(), env);
+    }
+    native::parse(args, env)
+}
+
+#[cfg(test)]
+mod tests;

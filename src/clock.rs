@@ -13,12 +13,19 @@ use crate::model::{Now, Timestamp};
 pub struct Clock {
     shift_ms: Arc<AtomicI64>,
     started: (Timestamp, Instant),
+    speed: u32,
 }
 
 impl Clock {
     /// The machine's wall time.
     pub fn system() -> Self {
-        Self { shift_ms: Arc::default(), started: (wall(), Instant::now()) }
+        Self { shift_ms: Arc::default(), started: (wall(), Instant::now()), speed: 1 }
+    }
+
+    /// A wall time that starts now and passes `speed` times as fast: for a simulated cloud whose values shall move while
+    /// somebody looks. The steady time keeps its pace.
+    pub fn fast(speed: u32) -> Self {
+        Self { speed: speed.max(1), ..Self::system() }
     }
 
     /// Now, on both clocks.
@@ -29,7 +36,9 @@ impl Clock {
 
     /// Wall time.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_millis(wall().as_millis().saturating_add(self.shift_ms.load(Ordering::Relaxed)))
+        let (start, instant) = self.started;
+        let unshifted = if self.speed == 1 { wall() } else { start.plus(instant.elapsed() * self.speed) };
+        Timestamp::from_millis(unshifted.as_millis().saturating_add(self.shift_ms.load(Ordering::Relaxed)))
     }
 
     /// Makes this clock and its clones show a time that differs from the machine's by `ms` more. For the simulated

@@ -182,3 +182,6 @@ fn yace_settings(root: &raw::Node, options: &LoadOptions, report: &mut report::R
     let aws = resolve::aws(&written, options, report);
     Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: Some(aws) }
 }
+
+#[cfg(test)]
+mod tests;

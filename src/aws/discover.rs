@@ -4,27 +4,26 @@
 //! Deliberately absent: the special look-ups of the catalog (auto-scaling groups, REST API names, …), which come with their
 //! own issue; see [`special`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use tokio::sync::watch;
 
-use crate::aws::api::{Api, ListMetricsRequest, ListedMetric, Resource};
+use crate::aws::api::{Api, Resource};
 use crate::aws::associate::{Association, Associator};
 use crate::aws::inventory::{FoundMetric, Inventory};
 use crate::aws::job::{Dimension, Discovery, Job, JobKind};
+use crate::aws::listing::{Interner, Listing, Pages, Turn, list, too_many_pages};
 use crate::aws::special;
 use crate::model::{Now, Text};
-use crate::seam::{Call, Failure, Outcome, Reason, Source};
+use crate::seam::{Call, Failure, Outcome, Source};
 
 /// Metrics listed at the same time by one job; the gate decides about the calls of all jobs.
 const LISTINGS_IN_FLIGHT: usize = 8;
-/// Pages of one listing: a million metrics, or two hundred thousand resources.
-const MAX_PAGES: usize = 2_000;
-
 /// Where inventories are published; `None` until the first one.
 pub type InventorySender = watch::Sender<Option<Arc<Inventory>>>;
 
@@ -96,7 +95,7 @@ impl Discover {
                             Turn::Next => {}
                             Turn::End => break,
                             Turn::Limit => {
-                                books.failures.push(limit("get the tagged resources", &self.job));
+                                books.failures.push(too_many_pages("get the tagged resources", &self.job));
                                 break;
                             }
                         }
@@ -114,79 +113,31 @@ impl Discover {
 
     /// Lists each metric name once, however many entries name it. Entries keep the file's order.
     async fn metrics(&self, books: &mut Books, associate: impl Fn(&[Dimension]) -> Association) -> Vec<FoundMetric> {
-        let mut names: Vec<&Text> = self.job.metrics.iter().map(|m| &m.name).collect();
-        let mut seen = HashSet::new();
-        names.retain(|n| seen.insert(*n));
-        let mut listed: HashMap<&Text, Listing> = HashMap::new();
-        let asked: Vec<_> = names.into_iter().map(|n| async move { (n, self.list(n).await) }).collect();
-        let mut running = stream::iter(asked).buffer_unordered(LISTINGS_IN_FLIGHT);
-        while let Some((name, (listing, calls, failure))) = running.next().await {
-            books.calls.extend(calls);
-            books.failures.extend(failure);
-            listed.insert(name, listing);
-        }
         let before = self.publish.borrow().clone();
-        let mut interned = HashSet::new();
+        let known = before.iter().flat_map(|b| b.metrics.iter().map(|m| Arc::clone(&m.dimensions)));
+        let interner = &Interner::seeded(known);
+        let names: BTreeSet<&Text> = self.job.metrics.iter().map(|m| &m.name).collect();
+        let asked: Vec<_> =
+            names.into_iter().map(|n| async move { (n, list(&*self.api, &self.job, n, interner).await) }).collect();
+        let listed: HashMap<&Text, Listing> = stream::iter(asked).buffer_unordered(LISTINGS_IN_FLIGHT).collect().await;
         let mut metrics = Vec::new();
         for (entry, metric) in self.job.metrics.iter().enumerate() {
             let Some(listing) = listed.get(&metric.name) else { continue };
-            match (&before, listing.complete) {
+            match &before {
                 // What the last refresh knew is more than the pages before the error.
-                (Some(before), false) => metrics.extend(before.metrics.iter().filter(|m| m.entry == entry).cloned()),
-                _ => self.found(entry, listing, &associate, &mut interned, &mut metrics),
+                Some(before) if listing.failure.is_some() => {
+                    let old = before.metrics.iter().filter(|m| m.entry == entry).map(|m| &m.dimensions);
+                    metrics.extend(old.filter_map(|d| found(entry, d, &associate)));
+                }
+                _ => metrics.extend(listing.dimensions.iter().filter_map(|d| found(entry, d, &associate))),
             }
         }
+        for listing in listed.into_values() {
+            books.calls.extend(listing.calls);
+            books.failures.extend(listing.failure);
+        }
+        metrics.shrink_to_fit();
         metrics
-    }
-
-    fn found(
-        &self,
-        entry: usize,
-        listing: &Listing,
-        associate: impl Fn(&[Dimension]) -> Association,
-        interned: &mut HashSet<Arc<[Dimension]>>,
-        out: &mut Vec<FoundMetric>,
-    ) {
-        for metric in &listing.metrics {
-            if !meets_requirements(&metric.dimensions, &self.job.dimension_name_requirements) {
-                continue;
-            }
-            let resource = match associate(&metric.dimensions) {
-                Association::Skip => continue,
-                Association::Global => None,
-                Association::Resource(at) => Some(at),
-            };
-            let dimensions = Arc::clone(interned.get_or_insert_with(metric.dimensions.as_slice(), |d| d.into()));
-            out.push(FoundMetric { entry, dimensions, resource });
-        }
-    }
-
-    async fn list(&self, name: &Text) -> (Listing, Vec<Call>, Option<Failure>) {
-        let request = ListMetricsRequest {
-            namespace: Text::clone(&self.job.namespace),
-            metric: Text::clone(name),
-            recently_active: self.job.recently_active_only,
-        };
-        let mut listing = Listing { metrics: Vec::new(), complete: true };
-        let (mut calls, mut pages) = (Vec::new(), Pages::default());
-        loop {
-            let answered = self.api.list_metrics(&request, pages.token()).await;
-            calls.push(answered.call);
-            match answered.result {
-                Ok(page) => {
-                    listing.metrics.extend(page.items);
-                    match pages.turn(page.next) {
-                        Turn::Next => {}
-                        Turn::End => return (listing, calls, None),
-                        Turn::Limit => return (listing, calls, Some(limit(&format!("list {name}"), &self.job))),
-                    }
-                }
-                Err(failure) => {
-                    listing.complete = false;
-                    return (listing, calls, Some(failure));
-                }
-            }
-        }
     }
 
     /// An inventory that equals the last one is not published: plans and series keep their identity.
@@ -214,46 +165,18 @@ struct Books {
     resources: Option<usize>,
 }
 
-struct Listing {
-    metrics: Vec<ListedMetric>,
-    /// All pages came.
-    complete: bool,
-}
-
-/// Follows page tokens; ends at an empty or repeated one, and at [`MAX_PAGES`].
-#[derive(Default)]
-pub(crate) struct Pages {
-    token: Option<String>,
-    turned: usize,
-}
-
-pub(crate) enum Turn {
-    Next,
-    End,
-    Limit,
-}
-
-impl Pages {
-    pub(crate) fn token(&self) -> Option<String> {
-        self.token.clone()
-    }
-
-    pub(crate) fn turn(&mut self, next: Option<String>) -> Turn {
-        self.turned += 1;
-        if next.is_none() || next == self.token {
-            return Turn::End;
-        }
-        self.token = next;
-        if self.turned >= MAX_PAGES { Turn::Limit } else { Turn::Next }
-    }
-}
-
-fn limit(doing: &str, job: &Job) -> Failure {
-    Failure {
-        reason: Reason::LimitReached,
-        doing: format!("{doing} of {}", job.namespace),
-        message: format!("more than {MAX_PAGES} pages; the rest is left out"),
-    }
+/// A listed metric with its resource; `None` when it belongs to one that the job does not have.
+fn found(
+    entry: usize,
+    dimensions: &Arc<[Dimension]>,
+    associate: impl Fn(&[Dimension]) -> Association,
+) -> Option<FoundMetric> {
+    let resource = match associate(dimensions) {
+        Association::Skip => return None,
+        Association::Global => None,
+        Association::Resource(at) => Some(at),
+    };
+    Some(FoundMetric { entry, dimensions: Arc::clone(dimensions), resource })
 }
 
 /// For every pair of a tag and a search tag with one key, the pattern must be found in the value; and each search tag
@@ -269,9 +192,4 @@ fn has_search_tags(resource: &Resource, discovery: &Discovery) -> bool {
         }
     }
     matched == discovery.search_tags.len()
-}
-
-/// No requirement, or exactly these names.
-fn meets_requirements(dimensions: &[Dimension], required: &[Text]) -> bool {
-    required.is_empty() || (dimensions.len() == required.len() && dimensions.iter().all(|d| required.contains(&d.name)))
 }

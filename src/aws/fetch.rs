@@ -11,9 +11,9 @@ use tokio::sync::watch;
 
 use crate::aws::api::{Api, MetricDataRequest, MetricResult, Point, StatusCode};
 use crate::aws::convert;
-use crate::aws::discover::{Pages, Turn};
 use crate::aws::inventory::Inventory;
 use crate::aws::job::{Job, JobKind, Naming};
+use crate::aws::listing::{Pages, Turn, too_many_pages};
 use crate::aws::plan::{self, Batch, Plan};
 use crate::aws::statics;
 use crate::model::{Cell, Now, Snapshot, Text, Timestamp};
@@ -163,7 +163,7 @@ impl Fetch {
                         Turn::Next => {}
                         Turn::End => return answer,
                         Turn::Limit => {
-                            answer.failure = Some(too_many_pages(&self.job));
+                            answer.failure = Some(too_many_pages("get the data", &self.job));
                             return answer;
                         }
                     }
@@ -321,13 +321,5 @@ impl Incomplete {
             doing: doing.clone(),
             message: format!("{n} results are marked as {what}"),
         })
-    }
-}
-
-fn too_many_pages(job: &Job) -> Failure {
-    Failure {
-        reason: Reason::LimitReached,
-        doing: format!("get data of {}", job.namespace),
-        message: "the answer has no end of pages".to_owned(),
     }
 }

@@ -102,3 +102,9 @@ pub(super) fn listen_address(text: &str) -> Option<SocketAddr> {
         _ => text.parse().ok(),
     }
 }
+
+/// Every key of this file's own sections, for the test of the example.
+#[cfg(test)]
+pub(super) fn keys() -> Vec<&'static str> {
+    [File::default().keys(Dialect::Native), Web::default().keys(Dialect::Native)].concat()
+}

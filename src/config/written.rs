@@ -128,6 +128,10 @@ const TIMING: [&str; 4] = ["interval", "inventoryInterval", "staleAfter", "holdO
 const SETTINGS: [&str; 7] =
     ["statistics", "period", "length", "delay", "nilToZero", "addCloudwatchTimestamp", "exportAllDataPoints"];
 
+const ROLE: [&str; 2] = ["roleArn", "externalId"];
+const TAG: [&str; 2] = ["key", "value"];
+const DIMENSION: [&str; 2] = ["name", "value"];
+
 impl Section for Aws {
     fn keys(&self, dialect: Dialect) -> Vec<&'static str> {
         match dialect {
@@ -271,10 +275,10 @@ impl Section for Job {
             "name" => fields::text(&mut self.name, node, path, report),
             "namespace" => fields::text(&mut self.namespace, node, path, report),
             "regions" => fields::texts(&mut self.regions, node, path, report),
-            "roles" => pairs(&mut self.roles, ["roleArn", "externalId"], node, path, report),
-            "searchTags" => pairs(&mut self.search_tags, ["key", "value"], node, path, report),
-            "customTags" => pairs(&mut self.custom_tags, ["key", "value"], node, path, report),
-            "dimensions" => pairs(&mut self.dimensions, ["name", "value"], node, path, report),
+            "roles" => pairs(&mut self.roles, ROLE, node, path, report),
+            "searchTags" => pairs(&mut self.search_tags, TAG, node, path, report),
+            "customTags" => pairs(&mut self.custom_tags, TAG, node, path, report),
+            "dimensions" => pairs(&mut self.dimensions, DIMENSION, node, path, report),
             "dimensionNameRequirements" => {
                 fields::texts(&mut self.dimension_name_requirements, node, path, report);
             }
@@ -365,4 +369,24 @@ impl Section for Pair {
         self.first = Field::default();
         self.second = Field::default();
     }
+}
+
+/// Every key of a native `aws` section, for the test of the example.
+#[cfg(test)]
+pub(crate) fn keys() -> Vec<&'static str> {
+    let dialect = Dialect::Native;
+    let job = |kind| Job::new(kind, Spot::default(), String::new()).keys(dialect);
+    let mut metric = vec!["name"];
+    metric.extend(SETTINGS);
+    [
+        Aws::default().keys(dialect),
+        Discovery::default().keys(dialect),
+        Concurrency::default().keys(dialect),
+        job(Kind::Discovery),
+        job(Kind::Custom),
+        job(Kind::Static),
+        metric,
+        [ROLE, TAG, DIMENSION].concat(),
+    ]
+    .concat()
 }

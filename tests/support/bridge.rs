@@ -16,9 +16,9 @@ use tokio::task::JoinHandle;
 /// Longer than any state takes to come on a loaded machine; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct TestBridge {
-    pub url: String,
-    pub clock: Clock,
+pub(crate) struct TestBridge {
+    pub(crate) url: String,
+    pub(crate) clock: Clock,
     config: tempfile::NamedTempFile,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
@@ -26,11 +26,11 @@ pub struct TestBridge {
 
 impl TestBridge {
     /// Starts with a configuration of either dialect.
-    pub async fn start(cloud: &SimCloud, config: &str) -> Self {
+    pub(crate) async fn start(cloud: &SimCloud, config: &str) -> Self {
         Self::start_at(cloud.endpoint_url(), config).await
     }
 
-    pub async fn start_at(endpoint_url: String, config: &str) -> Self {
+    pub(crate) async fn start_at(endpoint_url: String, config: &str) -> Self {
         let mut file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
         file.write_all(config.as_bytes()).unwrap();
         let options = RunOptions {
@@ -55,20 +55,20 @@ impl TestBridge {
     }
 
     /// Status and body of a path.
-    pub async fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
         let answer = http().get(format!("{}{path}", self.url)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// The page, which is always valid and always there.
-    pub async fn page(&self) -> Page {
+    pub(crate) async fn page(&self) -> Page {
         let (status, text) = self.get("/metrics").await;
         assert_eq!(status, 200, "{text}");
         Page::parse(&text)
     }
 
     /// Scrapes until `enough` says so; every page on the way must be valid.
-    pub async fn wait_for(&self, what: &str, enough: impl Fn(&Page) -> bool) -> Page {
+    pub(crate) async fn wait_for(&self, what: &str, enough: impl Fn(&Page) -> bool) -> Page {
         let end = tokio::time::Instant::now() + PATIENCE;
         loop {
             let page = self.page().await;
@@ -81,14 +81,14 @@ impl TestBridge {
     }
 
     /// Writes the file anew and asks for a reload.
-    pub async fn reload(&self, config: &str) -> (u16, String) {
+    pub(crate) async fn reload(&self, config: &str) -> (u16, String) {
         std::fs::write(self.config.path(), config).unwrap();
         let answer = http().post(format!("{}/-/reload", self.url)).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// Ends it as a signal would; returns when it has drained.
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         drop(self.stop.take());
         (&mut self.task).await.unwrap();
     }
@@ -100,9 +100,9 @@ fn http() -> reqwest::Client {
 }
 
 /// A parsed page: (name with labels, value, timestamp) of every sample.
-pub struct Page {
-    pub text: String,
-    pub samples: Vec<(String, f64, Option<i64>)>,
+pub(crate) struct Page {
+    pub(crate) text: String,
+    pub(crate) samples: Vec<(String, f64, Option<i64>)>,
 }
 
 impl Page {
@@ -130,17 +130,17 @@ impl Page {
     }
 
     /// Samples whose series begins so.
-    pub fn of(&self, prefix: &str) -> Vec<&(String, f64, Option<i64>)> {
+    pub(crate) fn of(&self, prefix: &str) -> Vec<&(String, f64, Option<i64>)> {
         self.samples.iter().filter(|(s, ..)| s.starts_with(prefix)).collect()
     }
 
     /// How many samples begin so.
-    pub fn count(&self, prefix: &str) -> usize {
+    pub(crate) fn count(&self, prefix: &str) -> usize {
         self.of(prefix).len()
     }
 
     /// The sum of the samples that begin so and contain all of `parts`.
-    pub fn sum(&self, prefix: &str, parts: &[&str]) -> f64 {
+    pub(crate) fn sum(&self, prefix: &str, parts: &[&str]) -> f64 {
         self.of(prefix).iter().filter(|(s, ..)| parts.iter().all(|p| s.contains(p))).map(|(_, v, _)| v).sum()
     }
 }

@@ -1,0 +1,72 @@
+//! `raingauge demo`: a simulated cloud on the loopback and the real pipeline against it. No account, no cost.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::app::run::{About, Daemon, Reload};
+use crate::app::{listen, signals};
+use crate::aws::client::{Emulator, Network};
+use crate::clock::Clock;
+use crate::config::{self, Dialect, LoadOptions};
+use crate::sim::example_yace_config;
+use crate::sim::{SimCloud, WorldSpec};
+
+/// Simulated time passes so much faster than real time that values move while somebody looks: a five-minute period
+/// takes ten seconds.
+const SPEED: u32 = 30;
+/// Real time between two fetches.
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Serves until a signal ends it. What it does is written to `out`.
+pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    let listeners = listen::bind(listen_addresses).await?;
+    let clock = Clock::fast(SPEED);
+    let cloud = SimCloud::start(spec, clock.clone()).await.context("failed to start the simulated cloud")?;
+    let yaml = example_yace_config(cloud.world());
+    let options =
+        LoadOptions { dialect: Some(Dialect::Yace), scraping_interval: Some(INTERVAL), ..LoadOptions::default() };
+    let settings = config::parse(Path::new("demo.yml"), yaml.as_bytes(), &options, &|_| None)?.settings;
+    let region = cloud.world().spec().regions.first().map_or("eu-west-1", |r| &**r).to_owned();
+    let emulator = Emulator { endpoint_url: cloud.endpoint_url(), access_key_id: "simulated".into(), region };
+    let network = Network { emulator: Some(emulator), ..Network::default() };
+    let about = About {
+        source: "the demo's own".into(),
+        notice: Some(format!(
+            "This is a simulated cloud: nothing here exists or costs anything. Its time passes {SPEED} times as fast as yours."
+        )),
+        yace: false,
+        started: clock.now(),
+    };
+    for listener in &listeners {
+        writeln!(out, "{}", how_to_use(&cloud, &listen::url(listener))).context("failed to say what the demo does")?;
+    }
+    out.flush().context("failed to say what the demo does")?;
+    let daemon = Daemon::new(clock, network, &settings, about);
+    let reload: Reload = Arc::new(|| Box::pin(async { Err("the demo has no file to reload".to_owned()) }));
+    daemon.serve(listeners, settings, reload, signals::terminated()).await?;
+    cloud.shutdown().await;
+    Ok(())
+}
+
+fn how_to_use(cloud: &SimCloud, url: &str) -> String {
+    let spec = cloud.world().spec();
+    let resources: usize = spec.services.iter().map(|(_, n)| n * spec.regions.len()).sum();
+    format!(
+        "raingauge demo: a simulated cloud with {resources} resources of {} AWS services in {}\n\
+         is at {}; the real pipeline (AWS SDK, discovery, GetMetricData) collects from it every {} s.\n\
+         Simulated time passes {SPEED} times as fast as yours, so values move while you look.\n\n\
+         \x20 curl {url}/metrics      the CloudWatch metrics, for Prometheus or vmagent\n\
+         \x20 {url}/                  the jobs, live\n\
+         \x20 curl {}/_sim/ledger   what AWS would have billed\n\n\
+         Ctrl-C ends it.",
+        spec.services.len(),
+        spec.regions.join(" and "),
+        cloud.endpoint_url(),
+        INTERVAL.as_secs(),
+        cloud.endpoint_url(),
+    )
+}

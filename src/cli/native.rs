@@ -1,0 +1,142 @@
+//! raingauge's own commands. Each flag has an environment variable: `--log.level` is `RAINGAUGE_LOG_LEVEL`.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::{Command, Exit, Log, LogFormat, LogLevel};
+
+const DEFAULT_LISTEN: &str = ":5000";
+
+/// Cloud metrics into Prometheus, with bounded cost.
+#[derive(Debug, Parser)]
+#[command(name = "raingauge", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Every flag can be set in the environment: --log.level is RAINGAUGE_LOG_LEVEL.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Words,
+}
+
+#[derive(Debug, Subcommand)]
+enum Words {
+    /// Try it without a cloud account: a simulated cloud, the real pipeline
+    Demo {
+        /// Where to serve
+        #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
+        listen_address: String,
+        #[command(flatten)]
+        world: World,
+    },
+    /// Run the daemon
+    Run {
+        /// The configuration: raingauge.yml or a YACE file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Where to serve, instead of what the file says; may be repeated
+        #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',')]
+        listen_addresses: Vec<String>,
+        /// How much to log
+        #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
+        level: LogLevel,
+        /// How to log
+        #[arg(long = "log.format", value_name = "FORMAT", default_value = "text")]
+        format: LogFormat,
+    },
+    /// Say everything that is wrong with a configuration (exit status 64 when something is)
+    Check {
+        /// The configuration: raingauge.yml or a YACE file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Serve the simulated cloud alone, on its real wire protocols
+    Sim {
+        /// Where to serve
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4566")]
+        listen: String,
+        #[command(flatten)]
+        world: World,
+    },
+    /// Ask a running daemon whether it is well (for containers)
+    Healthcheck {
+        /// Where to ask
+        #[arg(long, default_value = "http://127.0.0.1:5000/-/healthy")]
+        url: String,
+    },
+    /// Take the place of YACE: its own flags follow (also when the binary is called "yace")
+    #[command(disable_help_flag = true)]
+    Yace {
+        /// YACE's flags and commands
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+        arguments: Vec<OsString>,
+    },
+}
+
+/// The simulated world.
+#[derive(Args, Clone, Copy, Debug)]
+struct World {
+    /// Seed: the same seed makes the same world
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many resources there are
+    #[arg(long, default_value_t = 40)]
+    resources: u32,
+}
+
+/// Which flags a command has, for the environment.
+const FLAGS: [(&str, &[&str]); 5] = [
+    ("demo", &["listen-address", "seed", "resources"]),
+    ("run", &["config", "web.listen-address", "log.level", "log.format"]),
+    ("check", &["config"]),
+    ("sim", &["listen", "seed", "resources"]),
+    ("healthcheck", &["url"]),
+];
+
+/// Reads a command line with the program's name.
+pub(super) fn parse(args: Vec<OsString>, env: &dyn Fn(&str) -> Option<String>) -> Result<Command, Exit> {
+    let args = with_environment(args, env);
+    let cli = Cli::try_parse_from(args).map_err(|e| exit(&e))?;
+    Ok(match cli.command {
+        Words::Demo { listen_address, world: World { seed, resources } } => {
+            Command::Demo { listen_address, seed, resources }
+        }
+        Words::Run { config, listen_addresses, level, format } => {
+            Command::Run { config, listen_addresses, log: Log { level, format } }
+        }
+        Words::Check { config } => Command::Check { config },
+        Words::Sim { listen, world: World { seed, resources } } => Command::Sim { listen, seed, resources },
+        Words::Healthcheck { url } => Command::Healthcheck { url },
+        Words::Yace { arguments } => return super::yace::parse(&arguments, env),
+    })
+}
+
+/// Adds the flags that stand only in the environment. (clap can read it, but only the process's own.)
+fn with_environment(mut args: Vec<OsString>, env: &dyn Fn(&str) -> Option<String>) -> Vec<OsString> {
+    let word = args.get(1).and_then(|a| a.to_str()).unwrap_or_default();
+    let Some((_, flags)) = FLAGS.iter().find(|(name, _)| *name == word) else { return args };
+    for flag in *flags {
+        let is_given = args
+            .iter()
+            .filter_map(|a| a.to_str()?.strip_prefix("--"))
+            .any(|a| a.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')));
+        if let Some(value) = env(&variable(flag)).filter(|v| !is_given && !v.is_empty()) {
+            args.push(format!("--{flag}={value}").into());
+        }
+    }
+    args
+}
+
+/// `log.level` is `RAINGAUGE_LOG_LEVEL`.
+fn variable(flag: &str) -> String {
+    format!("RAINGAUGE_{}", flag.replace(['.', '-'], "_").to_uppercase())
+}
+
+fn exit(e: &clap::Error) -> Exit {
+    let text = e.render().to_string();
+    let code = u8::try_from(e.exit_code()).unwrap_or(2);
+    if e.use_stderr() {
+        Exit { code, stdout: String::new(), stderr: text }
+    } else {
+        Exit { code, stdout: text, stderr: String::new() }
+    }
+}
