@@ -4,6 +4,7 @@
 //! Deliberately absent: quotas (`aws/gated`), paging and repetition of failed pages (`aws/fetch`, `aws/discover`).
 
 mod call;
+mod credentials;
 mod failure;
 mod http;
 
@@ -147,7 +148,7 @@ impl Clients {
         };
         self.base
             .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(provider))
+            .credentials_provider(SharedCredentialsProvider::new(credentials::Kept::new(provider)))
             .identity_cache(aws_config::identity::IdentityCache::lazy().build())
             .build()
     }

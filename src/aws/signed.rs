@@ -109,7 +109,7 @@ impl Signer {
 
 /// Signing needs the machine's true time, whatever a scaled clock shows elsewhere.
 #[expect(clippy::disallowed_methods, reason = "AWS compares a signature's time with real time")]
-fn signing_time() -> SystemTime {
+pub(crate) fn signing_time() -> SystemTime {
     SystemTime::now()
 }
 
