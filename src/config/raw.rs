@@ -125,7 +125,7 @@ pub(crate) fn read(
             Err(Failure::Mistake(mistake)) => return Err(mistake),
             Err(Failure::Syntax(e, mistake)) => {
                 let first = first_failure.get_or_insert(mistake);
-                if !margins.widen(text, &e) {
+                if !margins.help(text, &e) {
                     return Err(first.clone());
                 }
             }
@@ -339,3 +339,6 @@ fn too_deep(spot: Spot) -> Diagnostic {
 fn mistake(spot: Spot, message: String) -> Diagnostic {
     Diagnostic { line: spot.line, column: spot.column, key_path: String::new(), message }
 }
+
+#[cfg(test)]
+mod tests;
