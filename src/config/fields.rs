@@ -279,6 +279,10 @@ pub(crate) fn list<T: Section>(
             report.mistake(item.spot, path, "this item is empty (null): write its keys or remove the dash");
             continue;
         }
+        if !is_null(item) && !matches!(&*item.value, Value::Mapping(_)) {
+            wrong_type(item, &path, "a mapping", report);
+            continue;
+        }
         let mut section = new(item.spot, &path);
         mapping(&mut section, item, &path, report);
         list.push(section);

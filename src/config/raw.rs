@@ -258,21 +258,22 @@ impl Builder<'_> {
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, spot: Spot) -> Scalar {
-        let is_key = matches!(self.frames.last(), Some(Frame::Mapping { key: None, .. }));
-        let text = match self.expand {
-            Some(expand) if !is_key => match expand(text) {
-                Ok(Some(expanded)) => expanded.into(),
-                Ok(None) => text.into(),
-                Err(message) => {
-                    self.mistakes.push(mistake(spot, message));
-                    text.into()
-                }
-            },
-            _ => text.into(),
-        };
         let tag = tag.map(|t| format!("{}{}", t.handle, t.suffix));
         let is_plain = tag.is_none() && style == ScalarStyle::Plain;
-        Scalar { text, is_plain, tag }
+        let is_key = matches!(self.frames.last(), Some(Frame::Mapping { key: None, .. }));
+        let expanded = self.expand.filter(|_| !is_key).map_or(Ok(None), |expand| expand(text));
+        match expanded {
+            // Inside brackets a variable must be quoted: its value still decides what it is.
+            Ok(Some(expanded)) => {
+                let is_variable = tag.is_none() && text.starts_with("${") && text.find('}') == Some(text.len() - 1);
+                Scalar { text: expanded.into(), is_plain: is_plain || is_variable, tag }
+            }
+            Ok(None) => Scalar { text: text.into(), is_plain, tag },
+            Err(message) => {
+                self.mistakes.push(mistake(spot, message));
+                Scalar { text: text.into(), is_plain, tag }
+            }
+        }
     }
 
     fn open(&mut self, frame: Frame, spot: Spot) -> Result<(), Diagnostic> {
