@@ -133,6 +133,8 @@ fn yace_commands() {
     assert_eq!(verified("yace vc"), Path::new("env.yml"));
     assert_eq!(exit("yace vc -fips").code, 1);
     assert_eq!(exit("yace vc -h").code, 0);
+    assert_eq!(exit("yace version -fips").code, 1);
+    assert_eq!(exit("yace help -fips").code, 1);
     for line in [
         "yace version",
         "yace v",

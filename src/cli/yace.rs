@@ -65,11 +65,20 @@ pub(super) fn parse(args: &[OsString], env: &dyn Fn(&str) -> Option<String>) -> 
     }
     match rest.split_first() {
         Some((word, after)) if matches!(&**word, "verify-config" | "vc") => verify(&values, after),
-        Some((word, _)) if matches!(&**word, "version" | "v") => Err(says(format!("{}\n", env!("CARGO_PKG_VERSION")))),
-        Some((word, after)) if matches!(&**word, "help" | "h") => Err(help(after)),
+        Some((word, after)) if matches!(&**word, "version" | "v") => {
+            command_without_flags(after)?;
+            Err(says(format!("{}\n", env!("CARGO_PKG_VERSION"))))
+        }
+        Some((word, after)) if matches!(&**word, "help" | "h") => Err(help(command_without_flags(after)?)),
         // Any other word is ignored, with what follows it: so it is in YACE.
         _ => run(&values).map(|run| Command::YaceRun(Box::new(run))),
     }
+}
+
+/// The words after a command that knows no flag but the one for help.
+fn command_without_flags(args: &[String]) -> Result<&[String], Exit> {
+    let (values, rest) = goflag::parse(&[HELP, H], args, &|_| None).map_err(|e| incorrect_usage(&e, &usage()))?;
+    if values.switch("help") || values.switch("h") { Err(says(usage())) } else { Ok(rest) }
 }
 
 fn help(topics: &[String]) -> Exit {

@@ -71,6 +71,9 @@ pub(crate) fn mapping(section: &mut dyn Section, node: &Node, path: &Path<'_>, r
     }
     let mut seen: Vec<Text> = Vec::new();
     for (key_node, value) in entries {
+        if !report.spend(value.spot, 0) {
+            return;
+        }
         if is_merge(key_node) {
             if report.dialect == Dialect::Yace {
                 merge(section, value, path, report);
@@ -102,6 +105,9 @@ pub(crate) fn entries(
     };
     let mut seen: HashSet<Text> = HashSet::new();
     for (key_node, value) in entries {
+        if !report.spend(value.spot, 0) {
+            return;
+        }
         if is_merge(key_node) {
             for map in merged_maps(value, path, report) {
                 self::entries(&map, path, report, take);
@@ -194,7 +200,10 @@ pub(crate) fn text(out: &mut Field<Text>, node: &Node, path: &Path<'_>, report: 
             contradiction(scalar, node.spot, path, report);
             out.set_bad(node.spot);
         }
-        _ => out.set(node.spot, Text::clone(&scalar.text)),
+        _ => {
+            report.spend(node.spot, scalar.text.len());
+            out.set(node.spot, Text::clone(&scalar.text));
+        }
     }
 }
 
@@ -252,6 +261,9 @@ pub(crate) fn texts(out: &mut Field<Vec<Field<Text>>>, node: &Node, path: &Path<
     };
     let mut texts = Vec::with_capacity(items.len());
     for (n, item) in items.iter().enumerate() {
+        if !report.spend(item.spot, 0) {
+            break;
+        }
         let mut field = Field::default();
         text(&mut field, item, &Path::Item(path, n), report);
         texts.push(field);
@@ -274,9 +286,16 @@ pub(crate) fn list<T: Section>(
     };
     let mut list = Vec::with_capacity(items.len());
     for (n, item) in items.iter().enumerate() {
+        if !report.spend(item.spot, 0) {
+            break;
+        }
         let path = Path::Item(path, n);
         if is_null(item) && !null_is_empty {
             report.mistake(item.spot, path, "this item is empty (null): write its keys or remove the dash");
+            continue;
+        }
+        if !is_null(item) && !matches!(&*item.value, Value::Mapping(_)) {
+            wrong_type(item, &path, "a mapping", report);
             continue;
         }
         let mut section = new(item.spot, &path);

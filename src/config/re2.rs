@@ -258,3 +258,6 @@ const NOT_A_BOUNDARY: &str = r"(?-u:\B)";
 fn literal(c: char) -> String {
     if c.is_ascii_alphanumeric() { c.to_string() } else { format!("\\x{{{:X}}}", u32::from(c)) }
 }
+
+#[cfg(test)]
+mod tests;

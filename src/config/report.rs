@@ -8,6 +8,11 @@ use super::{Diagnostic, Dialect};
 /// How many mistakes, and how many warnings, are kept: nobody reads more, and a hostile file could make a million.
 const MAX_DIAGNOSTICS: usize = 1000;
 
+/// How many values are read, aliases followed: far above any file that does not multiply itself.
+const MAX_VALUES: usize = 1_000_000;
+/// How much text is read, aliases followed.
+const MAX_TEXT_BYTES: usize = 16 << 20;
+
 /// Where a value stands in the tree of keys.
 #[derive(Clone, Copy)]
 pub(crate) enum Path<'a> {
@@ -46,12 +51,16 @@ pub(crate) struct Report {
     pub(crate) mistakes: Vec<Diagnostic>,
     /// In the order in which they were found.
     pub(crate) warnings: Vec<Diagnostic>,
+    values: usize,
+    text_bytes: usize,
+    /// The only mistake that counts once a bound is passed: the rest was not read.
+    exhausted: Option<Diagnostic>,
 }
 
 impl Report {
     /// Nothing said yet.
     pub(crate) fn new(dialect: Dialect) -> Self {
-        Self { dialect, mistakes: Vec::new(), warnings: Vec::new() }
+        Self { dialect, mistakes: Vec::new(), warnings: Vec::new(), values: 0, text_bytes: 0, exhausted: None }
     }
 
     /// Something that makes the file unusable.
@@ -69,8 +78,29 @@ impl Report {
         self.mistakes.len() >= MAX_DIAGNOSTICS
     }
 
+    /// Counts a value that is read; false when there are too many. Only aliases of aliases bring a file that far.
+    pub(crate) fn spend(&mut self, spot: Spot, text_bytes: usize) -> bool {
+        self.values += 1;
+        self.text_bytes += text_bytes;
+        let bound = if self.values > MAX_VALUES {
+            format!("{MAX_VALUES} values")
+        } else if self.text_bytes > MAX_TEXT_BYTES {
+            format!("{MAX_TEXT_BYTES} bytes of text")
+        } else {
+            return true;
+        };
+        let message = format!("with its aliases followed, the file has more than {bound}: use fewer aliases");
+        let Spot { line, column } = spot;
+        self.exhausted.get_or_insert(Diagnostic { line, column, key_path: String::new(), message });
+        false
+    }
+
     /// Puts both into the order of the file, each said once (what an alias repeats is still one mistake).
     pub(crate) fn finish(&mut self) {
+        if let Some(exhausted) = self.exhausted.take() {
+            self.mistakes = vec![exhausted];
+            self.warnings.clear();
+        }
         for list in [&mut self.mistakes, &mut self.warnings] {
             list.sort_by_key(|d| (d.line, d.column));
             list.dedup();

@@ -56,6 +56,32 @@ fn every_kind_of_section_clears_on_null() {
     assert!(!aws.sts_region.is_given);
 }
 
+#[test]
+fn aliases_multiply_only_what_is_read() {
+    // Each line has ten of the line before it.
+    let bomb: Vec<_> = (1..9).map(|n| format!("k{n}: &a{n} [{}]\n", format!("*a{} ,", n - 1).repeat(10))).collect();
+    let bomb = format!("apiVersion: v1alpha1\nk0: &a0 {{name: n, namespace: s, regions: [r]}}\n{}", bomb.concat());
+    assert!(parsed(format!("{bomb}static: []\n").as_bytes(), Some(Dialect::Yace)).is_ok());
+    let thousand = "*m ,".repeat(2000);
+    let table = [
+        format!(
+            "m: &m {{name: m}}\nj: &j {{name: n, namespace: s, regions: [r], metrics: [{thousand}]}}\nstatic: [{}]\n",
+            "*j ,".repeat(2000)
+        ),
+        format!("m: &m {{name: m}}\nn: &n {{<<: [{thousand}]}}\nstatic: [{{<<: [{}]}}]\n", "*n ,".repeat(2000)),
+        format!(
+            "m: &m {}\nstatic: [{{name: n, namespace: s, regions: [{}]}}]\n",
+            "x".repeat(100_000),
+            "*m ,".repeat(20_000)
+        ),
+    ];
+    for text in table {
+        let e = parsed(text.as_bytes(), Some(Dialect::Yace)).unwrap_err();
+        assert_eq!(e.mistakes.len(), 1);
+        assert!(e.mistakes[0].message.contains("with its aliases followed") && e.mistakes[0].line > 0, "{e}");
+    }
+}
+
 /// Cuts, doubles and overwrites parts of a good file.
 fn mutated(good: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let inserts = prop::sample::select(vec![
