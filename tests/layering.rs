@@ -66,6 +66,18 @@ fn the_table_of_imports_has_no_cycle() {
     assert_eq!(checks::cycle(&edges), None);
 }
 
+#[test]
+fn every_rule_is_about_something_that_exists() {
+    let exists = |place: &&str| Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(place).exists();
+    let modules = rules::IMPORTS.iter().map(|rule| format!("{}.rs", rule.module));
+    // A folder may wait for its file to grow.
+    let files =
+        rules::LIBRARIES.iter().flat_map(|rule| rule.only_in).chain(rules::PURE).chain(rules::WALL_TIME_ONLY_IN);
+    let files = files.map(|place| place.strip_suffix('/').map_or((*place).to_owned(), |folder| format!("{folder}.rs")));
+    let missing: Vec<_> = modules.chain(files).filter(|place| !exists(&place.as_str())).collect();
+    assert_eq!(missing, Vec::<String>::new(), "tests/layering/rules.rs names files that are not there");
+}
+
 /// The offences of a project that has only these files.
 fn offences(files: &[(&str, &str)]) -> Vec<String> {
     check(&files.iter().map(|(path, text)| Source::new(path, text)).collect::<Vec<_>>())
