@@ -150,10 +150,7 @@ impl MemoryApi {
 }
 
 /// What arrives of an answer, and how it is booked: an answer that is lost on its way was given, and costs.
-fn spoilt<T>(
-    answered: Result<Brought<T>, Refusal>,
-    effect: Option<&Effect>,
-) -> (Result<T, (Reason, String)>, Booked) {
+fn spoilt<T>(answered: Result<Brought<T>, Refusal>, effect: Option<&Effect>) -> (Result<T, (Reason, String)>, Booked) {
     let (result, metrics, items) = match answered {
         Ok(brought) => brought,
         Err(refusal) => {
