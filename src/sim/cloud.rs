@@ -81,6 +81,9 @@ pub(crate) enum Fate {
     Reset,
 }
 
+/// How a call goes into the books: metrics requested and items answered, or how it failed.
+pub(crate) type Booked = Result<(MetricsRequested, u64), Ended>;
+
 /// The cloud.
 pub(crate) struct Cloud {
     pub(crate) world: World,
@@ -129,13 +132,8 @@ impl Cloud {
     }
 
     /// Enters a call into the books.
-    pub(crate) fn note(
-        &self,
-        caller: &Caller,
-        operation: &'static str,
-        result: Result<(MetricsRequested, u64), Ended>,
-    ) {
-        let (ended, (metrics, items)) = match result {
+    pub(crate) fn note(&self, caller: &Caller, operation: &'static str, booked: Booked) {
+        let (ended, (metrics, items)) = match booked {
             Ok(answered) => (Ended::Well, answered),
             Err(ended) => (ended, (MetricsRequested::default(), 0)),
         };

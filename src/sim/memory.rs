@@ -17,7 +17,7 @@ use crate::aws::api::{
 use crate::aws::job::Dimension;
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
-use crate::sim::cloud::{Caller, Cloud, Fate, Spoil, TimeSource, ended};
+use crate::sim::cloud::{Booked, Caller, Cloud, Fate, Spoil, TimeSource, ended};
 use crate::sim::fault::{Effect, Faults};
 use crate::sim::ledger::{Ended, Ledger};
 use crate::sim::ops::listing::{self, ListRequest, place_of};
@@ -95,27 +95,18 @@ impl MemoryApi {
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        let lost = |reason, why: &str| Err((Ended::Failed, reason, why.to_owned()));
-        let result = match fate {
-            Fate::Answer(spoil) => match (answer(&spoil), spoil.effect) {
-                (Ok(_), Some(Effect::Malformed)) => lost(Reason::BadAnswer, "the answer cannot be read"),
-                (Ok(_), Some(Effect::CutBody)) => lost(Reason::Network, "the connection ended within the answer"),
-                (Ok(brought), _) => Ok(brought),
-                (Err(refusal), _) => Err(refused(&refusal)),
-            },
-            Fate::Refuse(refusal) => Err(refused(&refusal)),
-            Fate::Hang => {
-                tokio::time::sleep(PATIENCE).await;
-                lost(Reason::Timeout, "no answer in time")
-            }
-            Fate::Reset => lost(Reason::Network, "the connection was reset"),
-        };
-        let booked = match &result {
-            Ok((_, metrics, items)) => Ok((*metrics, *items)),
-            Err((ended, ..)) => Err(*ended),
+        // Booked before anything else is waited for: a caller may give up.
+        let (result, booked) = match fate {
+            Fate::Answer(spoil) => spoilt(answer(&spoil), spoil.effect.as_ref()),
+            Fate::Refuse(refusal) => spoilt(Err(refusal), None),
+            Fate::Hang => (Err((Reason::Timeout, "no answer in time".to_owned())), Err(Ended::Failed)),
+            Fate::Reset => (Err((Reason::Network, "the connection was reset".to_owned())), Err(Ended::Failed)),
         };
         self.cloud.note(&self.caller, operation, booked);
-        let failed = result.as_ref().err().map(|(_, reason, _)| *reason);
+        let failed = result.as_ref().err().map(|(reason, _)| *reason);
+        if failed == Some(Reason::Timeout) {
+            tokio::time::sleep(PATIENCE).await;
+        }
         let call = Call {
             service,
             operation,
@@ -128,8 +119,8 @@ impl MemoryApi {
             metrics: booked.map_or_else(|_| MetricsRequested::default(), |(metrics, _)| metrics),
         };
         let doing = || format!("call {operation} in {}", self.caller.region);
-        let result = result.map(|(brought, ..)| brought);
-        Answered { result: result.map_err(|(_, reason, message)| Failure { reason, doing: doing(), message }), call }
+        let result = result.map_err(|(reason, message)| Failure { reason, doing: doing(), message });
+        Answered { result, call }
     }
 
     async fn identify(&self) -> Identified {
@@ -158,16 +149,32 @@ impl MemoryApi {
     }
 }
 
+/// What arrives of an answer, and how it is booked: an answer that is lost on its way was given, and costs.
+fn spoilt<T>(answered: Result<Brought<T>, Refusal>, effect: Option<&Effect>) -> (Result<T, (Reason, String)>, Booked) {
+    let (result, metrics, items) = match answered {
+        Ok(brought) => brought,
+        Err(refusal) => {
+            let message = format!("{}: {}", refusal.code, refusal.message);
+            return (Err((reason(&refusal), message)), Err(ended(&refusal)));
+        }
+    };
+    let result = match effect {
+        Some(Effect::Malformed) => Err((Reason::BadAnswer, "the answer cannot be read".to_owned())),
+        Some(Effect::CutBody) => Err((Reason::Network, "the connection ended within the answer".to_owned())),
+        _ => Ok(result),
+    };
+    (result, Ok((metrics, items)))
+}
+
 /// A refusal in the client's words.
-fn refused(refusal: &Refusal) -> (Ended, Reason, String) {
-    let reason = match refusal.code {
+fn reason(refusal: &Refusal) -> Reason {
+    match refusal.code {
         "Throttling" => Reason::Throttled,
         "AccessDenied" => Reason::AccessDenied,
         "ExpiredTokenException" => Reason::ExpiredCredentials,
         _ if refusal.is_senders() => Reason::InvalidRequest,
         _ => Reason::ServerError,
-    };
-    (ended(refusal), reason, format!("{}: {}", refusal.code, refusal.message))
+    }
 }
 
 impl Api for MemoryApi {
