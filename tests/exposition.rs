@@ -11,6 +11,8 @@
 
 #[path = "exposition/cache.rs"]
 mod cache;
+#[path = "exposition/docs.rs"]
+mod docs;
 #[path = "exposition/fixture.rs"]
 mod fixture;
 #[path = "exposition/golden.rs"]

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use super::gzip::{Deflated, Deflater, member};
 use super::layout::Layout;
 use super::negotiate::{Wanted, content_type};
-use super::page::{Plain, Style, render};
-use super::text::escape_own_names;
+use super::page::{CHUNK_BYTES, Plain, Style, render};
+use super::text::{Escaping, escape_own_names, is_legacy_name};
 use crate::model::Timestamp;
 use crate::store::{Store, View};
 use crate::telemetry::{PageLabels, Telemetry};
@@ -68,8 +68,8 @@ struct Inner {
     store: Arc<Store>,
     telemetry: Arc<Telemetry>,
     settings: ExpositionSettings,
-    /// Where this lock and the next one are held, nothing waits and nothing is rendered.
-    parts: Mutex<BTreeMap<Wanted, Entry>>,
+    /// While this lock is held nothing waits and nothing is rendered.
+    pages: Mutex<Pages>,
     /// Held while a layout is computed, by threads that may block: the others need the same one.
     layouts: Mutex<Vec<Arc<Layout>>>,
     /// The newest state whose offences were counted.
@@ -84,16 +84,23 @@ enum Part {
 
 type Rendering = Shared<BoxFuture<'static, Result<Arc<Part>, PageError>>>;
 
-struct Entry {
+/// What is rendered, or being rendered, for the newest state that somebody asked for.
+#[derive(Default)]
+struct Pages {
     version: u64,
-    part: Rendering,
+    /// All escapings but one leave the names of this state alone: they share their pages.
+    legacy_names: bool,
+    parts: BTreeMap<Wanted, Rendering>,
+    /// The chunks of the page before, for the next one: pages are so large that giving them back and asking for as much
+    /// again costs more than writing them, and leaves holes. What nobody used goes when the next state comes.
+    spare: Vec<Vec<u8>>,
 }
 
 impl Exposition {
     /// Nothing is rendered yet.
     pub fn new(store: Arc<Store>, telemetry: Arc<Telemetry>, settings: ExpositionSettings) -> Self {
-        let (parts, layouts, counted) = Default::default();
-        Self { shared: Arc::new(Inner { store, telemetry, settings, parts, layouts, counted }) }
+        let (pages, layouts, counted) = Default::default();
+        Self { shared: Arc::new(Inner { store, telemetry, settings, pages, layouts, counted }) }
     }
 
     /// The page that a client with these headers (empty: not sent) gets.
@@ -108,21 +115,24 @@ impl Exposition {
 impl Inner {
     /// The cloud's part: the one that is there, or that somebody is rendering already, or a new one.
     fn part(self: &Arc<Self>, wanted: Wanted) -> Rendering {
+        let mut pages = lock(&self.pages);
+        // Behind the lock, or an older state could be taken for the newest one.
         let view = self.store.view();
-        let mut parts = lock(&self.parts);
-        // Going before the new ones are made: two states of a large page never lie here side by side.
-        parts.retain(|_, entry| entry.version >= view.version);
-        let entry = parts.entry(wanted).or_insert_with(|| {
-            let version = view.version;
+        if pages.version < view.version {
+            pages.advance(&view);
+        }
+        let wanted = pages.shared(wanted);
+        let Pages { parts, spare, .. } = &mut *pages;
+        let part = parts.entry(wanted).or_insert_with(|| {
+            let spare = if wanted.gzip { Vec::new() } else { std::mem::take(spare) };
             let inner = Arc::clone(self);
-            let rendering = spawn_blocking(move || inner.render(&view, wanted));
-            let part = async move { rendering.await.map_err(panicked)? }.boxed().shared();
-            Entry { version, part }
+            let rendering = spawn_blocking(move || inner.render(&view, wanted, spare));
+            async move { rendering.await.map_err(panicked)? }.boxed().shared()
         });
-        entry.part.clone()
+        part.clone()
     }
 
-    fn render(&self, view: &View, wanted: Wanted) -> Result<Arc<Part>, PageError> {
+    fn render(&self, view: &View, wanted: Wanted, spare: Vec<Vec<u8>>) -> Result<Arc<Part>, PageError> {
         let start = Instant::now();
         let layout = self.layout(view, wanted.style);
         let (part, duplicates) = if wanted.gzip {
@@ -131,7 +141,7 @@ impl Inner {
             sink.write(&rest);
             (Part::Gzip(sink.flushed().map_err(refused)?), duplicates)
         } else {
-            let mut sink = Plain::default();
+            let mut sink = Plain { spare, ..Plain::default() };
             let (duplicates, mut rest) = render(&layout, view, wanted.style, &mut sink);
             rest.shrink_to_fit();
             sink.chunks.push(Bytes::from(rest));
@@ -175,6 +185,40 @@ impl Inner {
         };
         Ok(Page { content_type: content_type(wanted.style), gzip: wanted.gzip, chunks })
     }
+}
+
+impl Pages {
+    /// Lets go of everything that belongs to an older state, before anything new is made: two states of a large page never
+    /// lie here side by side.
+    fn advance(&mut self, view: &View) {
+        self.version = view.version;
+        self.legacy_names =
+            view.snapshots.iter().flat_map(|s| &s.set.families).all(|family| is_legacy_name(&family.name));
+        self.spare.clear();
+        for rendering in std::mem::take(&mut self.parts).into_values() {
+            // Parts that are not ready yet, and chunks that are still on their way to somebody, are not ours alone.
+            let Some(Ok(part)) = rendering.now_or_never() else { continue };
+            let Some(Part::Plain(chunks)) = Arc::into_inner(part) else { continue };
+            if self.spare.is_empty() {
+                let own = chunks.into_iter().filter(Bytes::is_unique).map(emptied);
+                self.spare.extend(own.filter(|chunk| chunk.capacity() >= CHUNK_BYTES));
+            }
+        }
+    }
+
+    /// The variant whose page is the same.
+    fn shared(&self, mut wanted: Wanted) -> Wanted {
+        if self.legacy_names && wanted.style.escaping != Escaping::Dots {
+            wanted.style.escaping = Escaping::Underscores;
+        }
+        wanted
+    }
+}
+
+/// The memory of a chunk that nobody else has.
+fn emptied(mut chunk: Bytes) -> Vec<u8> {
+    chunk.clear();
+    chunk.into()
 }
 
 impl From<Wanted> for PageLabels {

@@ -23,7 +23,7 @@ pub const MAX_CONNECTIONS: usize = 256;
 pub const PHASE_LIMIT: Duration = Duration::from_secs(180);
 
 /// After a failed accept (no file descriptors left, mostly) it is tried again so much later.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Accepts connections within the limits.
 pub struct Doorkeeper {
@@ -48,7 +48,10 @@ impl Doorkeeper {
                     let _ = stream.set_nodelay(true);
                     return (Connection::new(stream, place, self.phase_limit), from);
                 }
-                Err(_) => sleep(ACCEPT_PAUSE).await,
+                Err(error) => {
+                    tracing::warn!(%error, "failed to accept a connection; trying again in a second");
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     }

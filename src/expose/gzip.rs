@@ -9,7 +9,8 @@ use flate2::{Compress, CompressError, Compression, Crc, FlushCompress, Status};
 
 use super::page::Sink;
 
-/// Level 1 takes a third of the time of level 6; scrapers sit nearby, and pages this repetitive shrink well at any level.
+/// Measured on a page of 105,000 series (30 MB): levels 2 and 3 take a third to a half longer than level 1 and make the
+/// result (3.9 MB) a quarter smaller; level 6 takes three times as long. Scrapers sit nearby: time counts more.
 const LEVEL: u32 = 1;
 
 /// Compressed text is kept in pieces of this size.

@@ -38,11 +38,14 @@ pub trait Sink {
 pub struct Plain {
     /// The text, in order.
     pub chunks: Vec<Bytes>,
+    /// Empty chunks to fill before new ones are made.
+    pub spare: Vec<Vec<u8>>,
 }
 
 impl Sink for Plain {
     fn take(&mut self, chunk: &mut Vec<u8>) {
-        let full = std::mem::replace(chunk, Vec::with_capacity(CHUNK_BYTES));
+        let empty = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK_BYTES));
+        let full = std::mem::replace(chunk, empty);
         self.chunks.push(Bytes::from(full));
     }
 }

@@ -106,6 +106,43 @@ async fn a_variant_is_rendered_once_for_each_state() {
 }
 
 #[tokio::test]
+async fn escapings_that_change_nothing_share_a_page() {
+    let site = site(false);
+    publish_many(&site, 1.0);
+    let accept = |escaping| format!("text/plain;version=0.0.4;escaping={escaping}");
+    for escaping in ["underscores", "allow-utf-8", "values"] {
+        let accept = accept(escaping);
+        let page = site.exposition.scrape(&accept, "", NOW).await.unwrap();
+        assert!(page.content_type.ends_with(escaping));
+        assert_eq!(renders(&unpacked(&page)), 1);
+    }
+    let dots = scrape(&site, &accept("dots"), "").await;
+    assert!(
+        dots.contains("raingauge__page__renders__total{format=\"text\",escaping=\"dots\",encoding=\"identity\"} 1\n")
+    );
+    site.store.publish(key(2), snapshot(&[gauge("a.b", &[], &[Cell::untimed(1.0)])]));
+    for (escaping, line) in
+        [("underscores", "\na_b 1\n"), ("allow-utf-8", "\n{\"a.b\"} 1\n"), ("values", "\nU__a_2e_b 1\n")]
+    {
+        assert!(scrape(&site, &accept(escaping), "").await.contains(line));
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_somebodys_hands_never_changes() {
+    let site = site(false);
+    publish_many(&site, 1.0);
+    let held = site.exposition.scrape("", "", NOW).await.unwrap();
+    let before = unpacked(&held);
+    for value in 2..6 {
+        publish_many(&site, f64::from(value));
+        let page = scrape(&site, "", "").await;
+        assert!(page.contains(&format!("many{{number=\"0\",what=\"ever\"}} {value}\n")));
+    }
+    assert!(unpacked(&held) == before);
+}
+
+#[tokio::test]
 async fn a_scrape_that_is_given_up_does_not_spoil_the_next_one() {
     let site = site(false);
     publish_many(&site, 1.0);
