@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::float_cmp, reason = "counters are whole numbers")]
 
 #[path = "support/bridge.rs"]
 mod bridge;

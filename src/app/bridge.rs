@@ -92,7 +92,7 @@ impl Bridge {
         for target in wanted {
             let name = Text::clone(&target.slot.name);
             match running.get_mut(&name) {
-                Some(old) if old.target.definition == target.definition => self.keep(old, target),
+                Some(old) if old.target.definition == target.definition => self.keep(old, &target),
                 old => {
                     if let Some(old) = old {
                         old.stop.cancel();
@@ -130,7 +130,7 @@ impl Bridge {
     }
 
     /// The position in the file may have changed.
-    fn keep(&self, old: &mut Running, target: Target) {
+    fn keep(&self, old: &mut Running, target: &Target) {
         let mut slot = old.slot.lock().unwrap_or_else(PoisonError::into_inner);
         if *slot != target.slot {
             self.shared.store.rename(&slot, target.slot.clone());

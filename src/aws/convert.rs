@@ -108,7 +108,7 @@ fn push(labels: &mut Vec<(Text, Text)>, prefix: &str, name: &str, value: &Text, 
 /// Without data: NaN, or 0 with `nilToZero`; nothing when the time is to be shown, since there is none.
 pub fn samples(metric: &Metric, points: &mut [Point], out: &mut Vec<Cell>) {
     out.clear();
-    points.sort_by(|a, b| b.at.cmp(&a.at));
+    points.sort_by_key(|p| std::cmp::Reverse(p.at));
     let value = |v: f64| if v.is_nan() && metric.nil_to_zero { 0.0 } else { v };
     if points.is_empty() && !metric.add_timestamp {
         out.push(Cell::untimed(value(f64::NAN)));

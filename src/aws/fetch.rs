@@ -113,17 +113,14 @@ impl Fetch {
         let mut running = stream::iter(asked).buffer_unordered(BATCHES_IN_FLIGHT);
         while let Some((batch, watermark, end, answer)) = running.next().await {
             outcome.calls.extend(answer.calls);
-            match answer.failure {
-                Some(failure) => {
-                    outcome.failures.push(failure);
-                    if self.job.timing.stale_after.is_zero() {
-                        batch.targets.iter().for_each(|t| snapshot.put(t.series as usize, &[], now.steady));
-                    }
+            if let Some(failure) = answer.failure {
+                outcome.failures.push(failure);
+                if self.job.timing.stale_after.is_zero() {
+                    batch.targets.iter().for_each(|t| snapshot.put(t.series as usize, &[], now.steady));
                 }
-                None => {
-                    *watermark = Some(end);
-                    seen |= self.apply(batch, answer.results, now, snapshot, outcome);
-                }
+            } else {
+                *watermark = Some(end);
+                seen |= self.apply(batch, answer.results, now, snapshot, outcome);
             }
         }
         seen

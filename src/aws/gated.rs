@@ -40,12 +40,11 @@ impl<A: Api> Gated<A> {
         let key = self.key(operation);
         let mut permit = self.gate.admit(&key).await;
         let mut call = std::pin::pin!(call);
-        let answered = match tokio::time::timeout(PATIENCE, &mut call).await {
-            Ok(answered) => answered,
-            Err(_) => {
-                permit.leave();
-                call.await
-            }
+        let answered = if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut call).await {
+            answered
+        } else {
+            permit.leave();
+            call.await
         };
         permit.throttled(answered.call.throttles > 0);
         answered

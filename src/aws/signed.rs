@@ -15,6 +15,8 @@ use crate::seam::{Failure, Reason};
 
 /// The whole call; an alias is not worth waiting longer for.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// The content type of query APIs.
+const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
 /// The longest answer that is read.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
@@ -69,7 +71,6 @@ impl Signer {
         body: &'static str,
     ) -> Result<String, Failure> {
         let fail = |reason, message: String| Failure { reason, doing: format!("call {service}"), message };
-        const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
         let identity = credentials.into();
         let params = v4::SigningParams::builder()
             .identity(&identity)

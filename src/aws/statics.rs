@@ -79,7 +79,7 @@ async fn ask(
             Err(failure) => return (points, calls, Some(failure)),
         }
     }
-    points.sort_by(|a, b| b.at.cmp(&a.at));
+    points.sort_by_key(|p| std::cmp::Reverse(p.at));
     (points, calls, None)
 }
 

@@ -167,6 +167,8 @@ impl WorldSpec {
         }];
         spec.awkward_tags = true;
         spec.untagged_percent = 5;
+        // The demo's clock may run fast, while SDKs renew credentials by the machine's: let them outlive every demo.
+        spec.session = Duration::from_hours(24 * 365);
         spec
     }
 

@@ -184,3 +184,109 @@ impl Curve {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(name: &str, stats: &Stats) -> f64 {
+        Statistic::parse(name).unwrap_or_else(|| panic!("{name} is a statistic")).of(stats)
+    }
+
+    #[test]
+    fn names_are_read_as_cloudwatch_writes_them() {
+        for good in [
+            "Average",
+            "Sum",
+            "Minimum",
+            "Maximum",
+            "SampleCount",
+            "IQM",
+            "p0",
+            "p50",
+            "p99.9",
+            "p100",
+            "tm90",
+            "TM(10%:90%)",
+            "TM(:90%)",
+            "TM(10%:)",
+            "TM(0.5:2)",
+            "wm98",
+            "WM(:5)",
+            "tc99",
+            "TC(1:)",
+            "ts95",
+            "TS(2%:98%)",
+            "PR(:300)",
+            "PR(100:2000)",
+        ] {
+            assert!(Statistic::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "p",
+            "p101",
+            "p-1",
+            "pNaN",
+            "pinf",
+            "average",
+            "Median",
+            "TM",
+            "TM()",
+            "TM(:)",
+            "TM(90%:10%)",
+            "PR(10%:20%)",
+            "PR50",
+            "tm",
+            "TM(10%:90)",
+            "TM(a:b)",
+            "é",
+            "TM(1e3:)",
+        ] {
+            assert!(Statistic::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn equal_samples_have_equal_statistics() {
+        let flat = Stats::flat(4.0, 5.0);
+        for name in ["Average", "Minimum", "Maximum", "p1", "p99", "TM(10%:90%)", "WM(10%:90%)", "IQM"] {
+            assert!((of(name, &flat) - 5.0).abs() < 1e-12, "{name}");
+        }
+        assert!((of("PR(:5)", &flat) - 100.0).abs() < 1e-12);
+        assert!((of("TC(:100%)", &flat) - 4.0).abs() < 1e-12);
+    }
+
+    prop_compose! {
+        fn any_stats()(min in -1e6..1e6_f64, width in 0.0..1e6_f64, place in 0.0..1.0_f64, count in 2..1000_u32) -> Stats {
+            let count = f64::from(count);
+            Stats { count, sum: (min + width * place) * count, min, max: min + width }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_rise_between_the_extremes(stats in any_stats(), a in 0.0..100.0_f64, b in 0.0..100.0_f64) {
+            let (low, high) = (of(&format!("p{}", a.min(b)), &stats), of(&format!("p{}", a.max(b)), &stats));
+            let slack = 1e-6 * (1.0 + stats.max.abs() + stats.min.abs());
+            prop_assert!(stats.min - slack <= low && low <= high + slack && high <= stats.max + slack);
+        }
+
+        #[test]
+        fn trimmed_means_lie_within_their_bounds(stats in any_stats(), a in 0..50_u8, b in 51..=100_u8) {
+            let slack = 1e-6 * (1.0 + stats.max.abs() + stats.min.abs());
+            for name in ["TM", "WM"] {
+                let mean = of(&format!("{name}({a}%:{b}%)"), &stats);
+                let (low, high) = (of(&format!("p{a}"), &stats), of(&format!("p{b}"), &stats));
+                prop_assert!(low - slack <= mean && mean <= high + slack, "{name} {low} {mean} {high}");
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_without_panic(text in ".{0,12}") {
+            let _ = Statistic::parse(&text);
+        }
+    }
+}

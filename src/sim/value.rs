@@ -149,3 +149,74 @@ fn spread(count: f64, mean: f64, width: f64) -> Stats {
     let width = if count < 2.0 { 0.0 } else { width };
     Stats { count, sum: count * mean, min: mean - width, max: mean + width }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SHAPES: [Shape; 8] = [
+        Shape::Gauge { low: 2.0, high: 90.0 },
+        Shape::Level { high: 300.0 },
+        Shape::Flag,
+        Shape::Events { per_minute: 90.0 },
+        Shape::Amount { per_minute: 2000.0 },
+        Shape::Part { per_minute: 90.0, per_mille: 8.0 },
+        Shape::Timing { per_minute: 90.0, typical: 130.0 },
+        Shape::Stock { start: 4e9, per_day: 2e7 },
+    ];
+
+    proptest! {
+        #[test]
+        fn the_four_numbers_agree(resource: u64, series: u64, period in 20_000_000..40_000_000_i64, long: bool) {
+            let resolution_seconds = if long { 300 } else { 60 };
+            let origin = Origin { resource, series, resolution_seconds };
+            for shape in SHAPES {
+                let s = stats(shape, &origin, period * 60);
+                let mean = s.sum / s.count;
+                prop_assert!(s.count >= 1.0 && s.min >= 0.0, "{shape:?} {s:?}");
+                let slack = 1e-9 * (1.0 + s.max);
+                prop_assert!(s.min - slack <= mean && mean <= s.max + slack, "{shape:?} {s:?}");
+                if let Shape::Gauge { low, high } = shape {
+                    prop_assert!(s.min >= low && s.max <= high, "{s:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn values_are_the_same_on_every_machine() {
+        let origin = Origin { resource: 7, series: 9, resolution_seconds: 60 };
+        let values: Vec<u64> = SHAPES.iter().map(|shape| stats(*shape, &origin, 1_795_219_200).sum.to_bits()).collect();
+        assert_eq!(values, EXPECTED, "a change here changes every golden file that was made with a world");
+    }
+
+    /// Bits of the doubles.
+    const EXPECTED: [u64; 8] = [
+        0x404a_ac38_e4de_b4fc,
+        0x406a_2000_0000_0000,
+        0x0000_0000_0000_0000,
+        0x405b_0000_0000_0000,
+        0x40a3_4c00_0000_0000,
+        0x3ff0_0000_0000_0000,
+        0x40d0_4c2a_81fd_5cfa,
+        0x425d_6847_5da9_4000,
+    ];
+
+    #[test]
+    fn values_move() {
+        let origin = Origin { resource: 7, series: 9, resolution_seconds: 60 };
+        let day: Vec<f64> = (0..1440).map(|m| stats(SHAPES[0], &origin, 1_795_219_200 + 60 * m).sum).collect();
+        let (low, high) = day.iter().fold((f64::MAX, f64::MIN), |(l, h), v| (l.min(*v), h.max(*v)));
+        assert!(high > 2.0 * low, "from {low} to {high} in a day");
+        assert!(day.windows(2).all(|pair| pair[0].to_bits() != pair[1].to_bits()));
+    }
+
+    #[test]
+    fn a_sparse_metric_is_there_as_often_as_it_says() {
+        let there = (0..10_000).filter(|n| is_present(3, n * 60, 300)).count();
+        assert!((2_800..3_200).contains(&there), "{there} of 10,000");
+        assert!((0..100).all(|n| is_present(3, n * 60, 1000)));
+    }
+}

@@ -118,3 +118,81 @@ impl World {
         Some(result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use super::*;
+
+    const AT: Timestamp = Timestamp::from_secs(1_795_219_200);
+
+    fn spec(count: usize) -> WorldSpec {
+        let mut spec = WorldSpec::empty();
+        spec.regions.push("us-east-1".into());
+        spec.services = Kind::ALL.iter().map(|kind| (*kind, count)).collect();
+        spec
+    }
+
+    /// Every series with its truth at one moment.
+    fn truths(world: &World, region: &str) -> BTreeMap<String, Option<u64>> {
+        let hour = NonZeroU32::new(3600).unwrap();
+        let truth = |name: SeriesName| (name.to_string(), world.truth(&name, "Sum", hour, AT).map(f64::to_bits));
+        world.series("000000000000", region).into_iter().map(truth).collect()
+    }
+
+    #[test]
+    fn equal_specs_give_equal_worlds_and_more_resources_change_nothing_else() {
+        let small = truths(&World::new(spec(3)), "eu-west-1");
+        assert!(small.len() > 250, "{}", small.len());
+        assert_eq!(small, truths(&World::new(spec(3)), "eu-west-1"));
+        let large = truths(&World::new(spec(5)), "eu-west-1");
+        assert!(large.len() > small.len());
+        assert!(small.iter().all(|(name, truth)| large.get(name) == Some(truth)));
+    }
+
+    #[test]
+    fn seeds_and_regions_differ() {
+        let world = World::new(spec(1));
+        let ids = |world: &World, region| {
+            let all = world.resources("000000000000", region);
+            all.into_iter()
+                .find(|r| r.resource_type == "ec2:instance")
+                .map(|r| r.arn.rsplit('/').next().unwrap().to_owned())
+        };
+        let other = World::new(WorldSpec { seed: 2, ..spec(1) });
+        assert_ne!(ids(&world, "eu-west-1"), ids(&world, "us-east-1"));
+        assert_ne!(ids(&world, "eu-west-1"), ids(&other, "eu-west-1"));
+    }
+
+    #[test]
+    fn a_series_is_found_whatever_the_order_of_its_dimensions() {
+        let world = World::new(spec(2));
+        let mut name =
+            world.series("000000000000", "eu-west-1").into_iter().find(|s| &*s.metric == "BucketSizeBytes").unwrap();
+        let day = NonZeroU32::new(86_400).unwrap();
+        let truth = world.truth(&name, "Average", day, AT);
+        assert!(truth.is_some());
+        name.dimensions = name.dimensions.iter().rev().cloned().collect();
+        assert_eq!(world.truth(&name, "Average", day, AT), truth);
+        name.dimensions = name.dimensions.iter().take(1).cloned().collect();
+        assert_eq!(world.truth(&name, "Average", day, AT), None, "all of them are needed");
+    }
+
+    #[test]
+    fn added_resources_are_those_that_a_larger_spec_has() {
+        let (grown, large) = (World::new(spec(3)), World::new(spec(4)));
+        for kind in Kind::ALL {
+            let arn = grown.add("000000000000", "us-east-1", kind, AT).unwrap();
+            let known = large.resources("000000000000", "us-east-1").into_iter().any(|r| r.arn == arn);
+            assert!(known, "{arn}");
+        }
+        let later = AT.plus(Duration::from_hours(1));
+        let hour = NonZeroU32::new(3600).unwrap();
+        for name in grown.series("000000000000", "us-east-1").iter().filter(|s| &*s.namespace == "AWS/RDS") {
+            assert_eq!(grown.truth(name, "Sum", hour, later), large.truth(name, "Sum", hour, later));
+        }
+        assert_eq!(grown.add("000000000000", "nowhere", Kind::Sqs, AT), None);
+    }
+}

@@ -147,14 +147,15 @@ impl Page {
 
 /// Where the labels (or the bare name) end; quotes and escapes respected.
 fn series_end(line: &str) -> usize {
-    let (mut quoted, mut escaped) = (false, false);
+    let (mut quoted, mut escaped, mut braced) = (false, false, false);
     for (at, c) in line.char_indices() {
         match c {
             _ if escaped => escaped = false,
             '\\' if quoted => escaped = true,
             '"' => quoted = !quoted,
             '}' if !quoted => return at + 1,
-            ' ' if !quoted && !line[..at].contains('{') => return at,
+            '{' if !quoted => braced = true,
+            ' ' if !quoted && !braced => return at,
             _ => {}
         }
     }

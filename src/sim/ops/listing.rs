@@ -46,7 +46,7 @@ impl ListRequest<'_> {
     }
 }
 
-/// A page of the listing.
+/// A page of the listing: the world's metrics, then those that were pushed.
 pub(crate) fn list(
     cloud: &Cloud,
     caller: &Caller,
@@ -64,44 +64,69 @@ pub(crate) fn list(
         Some(text) => Token::read(text, fingerprint)
             .ok_or_else(|| Refusal::new("InvalidParameterValue", "The next token is not valid for this request."))?,
     };
-    let spec = cloud.world.spec();
-    let room = spec.pages.list_metrics.max(1);
-    let all =
-        place.map(|place| place.listing(request.namespace.as_deref(), request.metric.as_deref())).unwrap_or_default();
     let skip = usize::try_from(token.position).unwrap_or(usize::MAX);
-    let mut listed = Listed::default();
-    let next = |position: usize| Some(token.following(u64::try_from(position).unwrap_or(u64::MAX), 0).to_string());
-    for (position, id) in all.iter().enumerate().skip(skip) {
-        let Some((place, series)) = place.and_then(|p| Some((p, p.series().get(*id as usize)?))) else { continue };
-        let named = request.namespace.is_some() || request.metric.is_none() || is_named(cloud, series, request);
-        let is_listed = place.is_listed(series, now, spec.listing_delay, active.is_some());
-        if !named || !is_listed || !request.matches(&series.dimensions) {
-            continue;
-        }
-        if listed.series.len() >= room {
-            listed.next = next(position);
-            return Ok(listed);
-        }
-        listed.series.push(*id);
-    }
-    for (position, series) in (all.len()..).zip(cloud.pushed.of(caller)).skip(skip.saturating_sub(all.len())) {
-        let is = |wanted: &Option<Cow<'_, str>>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
-        let named = is(&request.namespace, &series.namespace) && is(&request.metric, &series.metric);
-        if !named || !request.matches(&series.dimensions) {
-            continue;
-        }
-        if listed.series.len() + listed.pushed.len() >= room {
-            listed.next = next(position);
-            break;
-        }
-        listed.pushed.push(series);
-    }
+    let mut pager = Pager { cloud, request, listed: Listed::default(), room: cloud.world.spec().pages.list_metrics };
+    let ids = place.map(|p| p.listing(request.namespace.as_deref(), request.metric.as_deref())).unwrap_or_default();
+    let of_world = place.and_then(|place| pager.of_world(place, ids, skip, now));
+    let next = of_world.or_else(|| {
+        let position = pager.of_pushed(caller, skip.saturating_sub(ids.len()))?;
+        Some(ids.len() + position)
+    });
+    let mut listed = pager.listed;
+    listed.next = next.map(|position| token.following(u64::try_from(position).unwrap_or(u64::MAX), 0).to_string());
     Ok(listed)
 }
 
-/// A metric name without a namespace is searched in all of them.
-fn is_named(cloud: &Cloud, series: &Series, request: &ListRequest<'_>) -> bool {
-    cloud.world.profile(series).is_some_and(|p| request.metric.as_deref().is_none_or(|metric| *p.metric == *metric))
+/// Fills a page; its methods return the position at which the next one begins.
+struct Pager<'a> {
+    cloud: &'a Cloud,
+    request: &'a ListRequest<'a>,
+    listed: Listed,
+    /// What still fits.
+    room: usize,
+}
+
+impl Pager<'_> {
+    fn of_world(&mut self, place: &Place, ids: &[u32], skip: usize, now: Timestamp) -> Option<usize> {
+        let delay = self.cloud.world.spec().listing_delay;
+        let active = self.request.recently_active.is_some();
+        // A metric's name without a namespace is searched in all of them.
+        let every_name = self.request.namespace.is_some() || self.request.metric.is_none();
+        for (position, id) in ids.iter().enumerate().skip(skip) {
+            let Some(series) = place.series().get(*id as usize) else { continue };
+            let named = every_name || self.is_named(series);
+            if !named || !place.is_listed(series, now, delay, active) || !self.request.matches(&series.dimensions) {
+                continue;
+            }
+            if self.room == 0 {
+                return Some(position);
+            }
+            self.room -= 1;
+            self.listed.series.push(*id);
+        }
+        None
+    }
+
+    fn of_pushed(&mut self, caller: &Caller, skip: usize) -> Option<usize> {
+        let is = |wanted: &Option<Cow<'_, str>>, is: &str| wanted.as_deref().is_none_or(|wanted| wanted == is);
+        for (position, series) in self.cloud.pushed.of(caller).into_iter().enumerate().skip(skip) {
+            let named = is(&self.request.namespace, &series.namespace) && is(&self.request.metric, &series.metric);
+            if !named || !self.request.matches(&series.dimensions) {
+                continue;
+            }
+            if self.room == 0 {
+                return Some(position);
+            }
+            self.room -= 1;
+            self.listed.pushed.push(series);
+        }
+        None
+    }
+
+    fn is_named(&self, series: &Series) -> bool {
+        let name = self.cloud.world.profile(series).map(|profile| &*profile.metric);
+        name == self.request.metric.as_deref()
+    }
 }
 
 /// The place in which a caller lists.

@@ -15,6 +15,8 @@ use crate::sim::refusal::Refusal;
 
 /// The token that all instances share.
 const TOKEN: &str = "simulated-imds-token";
+/// How long the token is wanted for; the answer repeats it.
+const TTL_HEADER: &str = "x-aws-ec2-metadata-token-ttl-seconds";
 /// The role of the instance.
 const ROLE: &str = "simulated-instance-role";
 /// How long the credentials of an instance are good for: about what AWS gives.
@@ -24,8 +26,12 @@ const LIFETIME: Duration = Duration::from_hours(6);
 pub(super) fn answer(cloud: &Cloud, incoming: &Incoming, path: &str) -> Reply {
     let text = |text: &str| Reply::ok(Form::Plain, text.as_bytes().to_vec());
     if path == "api/token" {
-        let put = incoming.method == Method::PUT;
-        return if put { text(TOKEN) } else { no(405, "Method Not Allowed") };
+        let ttl = incoming.header(TTL_HEADER).to_owned();
+        return match incoming.method {
+            Method::PUT if ttl.is_empty() => no(400, "Bad Request"),
+            Method::PUT => text(TOKEN).with_header(TTL_HEADER, ttl),
+            _ => no(405, "Method Not Allowed"),
+        };
     }
     if incoming.header("x-aws-ec2-metadata-token") != TOKEN {
         return no(401, "Unauthorized");

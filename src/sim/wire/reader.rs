@@ -218,3 +218,99 @@ pub(super) fn time(d: &mut Decoder<'_>) -> Read<Timestamp> {
     let milliseconds = milliseconds.round() as i64;
     Ok(Timestamp::from_millis(milliseconds))
 }
+
+#[cfg(test)]
+mod tests {
+    use minicbor::Encoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every reader gets the bytes; what matters is that each of them returns.
+    fn read_all(body: &[u8]) {
+        let _ = list_metrics(body);
+        let _ = metric_data(body);
+        let _ = metric_statistics(body);
+        let _ = super::super::put::metric_data(body);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_without_panic(body in prop::collection::vec(any::<u8>(), 0..256)) {
+            read_all(&body);
+        }
+
+        #[test]
+        fn a_damaged_request_is_read_without_panic(at in 0..400_usize, byte: u8, cut in 0..400_usize) {
+            let mut body = request(true);
+            if let Some(old) = body.get_mut(at) {
+                *old = byte;
+            }
+            read_all(&body);
+            body.truncate(cut);
+            read_all(&body);
+        }
+    }
+
+    /// A request as the SDKs write it: maps without a length (`open`), or with one.
+    fn request(open: bool) -> Vec<u8> {
+        let mut e = Encoder::new(Vec::new());
+        let map = |e: &mut Encoder<Vec<u8>>, n: u64| {
+            let _ = if open { e.begin_map().map(|_| ()) } else { e.map(n).map(|_| ()) };
+        };
+        let end = |e: &mut Encoder<Vec<u8>>| {
+            if open {
+                e.end().unwrap();
+            }
+        };
+        map(&mut e, 5);
+        e.str("MetricDataQueries").unwrap().array(1).unwrap();
+        map(&mut e, 4);
+        e.str("Id").unwrap().str("id_0").unwrap();
+        e.str("Label").unwrap().null().unwrap();
+        e.str("ReturnData").unwrap().bool(true).unwrap();
+        e.str("MetricStat").unwrap();
+        map(&mut e, 3);
+        e.str("Metric").unwrap();
+        map(&mut e, 3);
+        e.str("Namespace").unwrap().str("AWS/SQS").unwrap();
+        e.str("MetricName").unwrap().begin_str().unwrap().str("Sent").unwrap().str("Size").unwrap().end().unwrap();
+        e.str("Dimensions").unwrap().array(1).unwrap();
+        map(&mut e, 2);
+        e.str("Name").unwrap().str("QueueName").unwrap().str("Value").unwrap().str("größe").unwrap();
+        end(&mut e);
+        end(&mut e);
+        e.str("Period").unwrap().u32(300).unwrap();
+        e.str("Stat").unwrap().str("p99.9").unwrap();
+        end(&mut e);
+        end(&mut e);
+        e.str("StartTime").unwrap().tag(minicbor::data::Tag::new(1)).unwrap().f64(1.5).unwrap();
+        e.str("EndTime").unwrap().tag(minicbor::data::Tag::new(1)).unwrap().u64(60).unwrap();
+        e.str("Unknown").unwrap().array(2).unwrap().null().unwrap().bytes(&[1]).unwrap();
+        e.str("ScanBy").unwrap().str("TimestampAscending").unwrap();
+        end(&mut e);
+        e.into_writer()
+    }
+
+    #[test]
+    fn a_request_is_read_whole_whichever_way_it_is_written() {
+        for open in [true, false] {
+            let body = request(open);
+            let read = metric_data(&body).unwrap();
+            let query = &read.queries[0];
+            assert_eq!((&*query.id, &*query.namespace, &*query.metric), ("id_0", "AWS/SQS", "SentSize"));
+            assert_eq!((query.period_seconds, &*query.statistic, query.hidden), (Some(300), "p99.9", false));
+            assert_eq!(read.dimensions[query.dimensions.clone()], [("QueueName".into(), "größe".into())]);
+            assert_eq!(read.start, Some(Timestamp::from_millis(1500)));
+            assert_eq!(read.end, Some(Timestamp::from_secs(60)));
+            assert!(read.oldest_first);
+        }
+    }
+
+    #[test]
+    fn a_deep_nest_does_not_overflow_the_stack() {
+        let mut body = vec![0xa1, 0x61, b'x'];
+        body.extend(std::iter::repeat_n(0x81, 1_000_000));
+        read_all(&body);
+    }
+}

@@ -40,14 +40,14 @@ pub(super) struct Reply {
     status: u16,
     form: Form,
     body: Vec<u8>,
-    /// For the header `x-amzn-query-error`.
-    query_error: Option<String>,
+    /// One more header.
+    header: Option<(&'static str, String)>,
     delivery: Delivery,
 }
 
 impl Reply {
     pub(super) const fn ok(form: Form, body: Vec<u8>) -> Self {
-        Self { status: 200, form, body, query_error: None, delivery: Delivery::Whole }
+        Self { status: 200, form, body, header: None, delivery: Delivery::Whole }
     }
 
     pub(super) fn json(value: &serde_json::Value) -> Self {
@@ -74,8 +74,13 @@ impl Reply {
             }
             Form::Plain => refusal.message.clone().into_bytes(),
         };
-        let query_error = (form == Form::Cbor).then(|| format!("{};{fault}", refusal.code));
-        Self { status: refusal.status, form, body, query_error, delivery: Delivery::Whole }
+        let header = (form == Form::Cbor).then(|| ("x-amzn-query-error", format!("{};{fault}", refusal.code)));
+        Self { status: refusal.status, form, body, header, delivery: Delivery::Whole }
+    }
+
+    pub(super) fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.header = Some((name, value));
+        self
     }
 
     fn reset(form: Form) -> Self {
@@ -117,8 +122,8 @@ impl Reply {
         if self.form == Form::Cbor {
             headers.insert(HeaderName::from_static("smithy-protocol"), HeaderValue::from_static("rpc-v2-cbor"));
         }
-        if let Some(error) = self.query_error.and_then(|error| HeaderValue::from_str(&error).ok()) {
-            headers.insert(HeaderName::from_static("x-amzn-query-error"), error);
+        if let Some((name, value)) = self.header.and_then(|(n, value)| Some((n, HeaderValue::from_str(&value).ok()?))) {
+            headers.insert(HeaderName::from_static(name), value);
         }
         response
     }
