@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use processes::{Running, free_address, get, metrics, raingauge, wait_until, wait_until_ready};
+use processes::{Running, aws_at, free_address, get, metrics, raingauge, wait_until, wait_until_ready};
 use serde_json::Value;
 
 /// Whether a partner is there, tried by running it.
@@ -82,6 +82,55 @@ fn samples(page: &str, prefix: &str) -> usize {
     page.lines().filter(|line| line.starts_with(prefix)).count()
 }
 
+/// A native file against `raingauge sim`: Prometheus asks for OpenMetrics, and gets it.
+async fn start_native(folder: &Path) -> ([Running; 2], SocketAddr) {
+    let (cloud, daemon) = (free_address(), free_address());
+    let mut command = raingauge(folder);
+    command.args(["sim", "--listen", &cloud.to_string()]);
+    let sim = Running::start(folder, "sim", command.stdout(Stdio::null()));
+    let config = folder.join("raingauge.yml");
+    let text = "aws: { interval: 5s, discovery: { exportedTagsOnMetrics: { AWS/EC2: [Name] }, jobs: [{ type: AWS/EC2, \
+                regions: [eu-west-1], length: 1200, metrics: [{ name: CPUUtilization, statistics: [Average, Maximum], \
+                addCloudwatchTimestamp: true }, { name: NetworkIn, statistics: [Sum] }] }] } }";
+    std::fs::write(&config, text).unwrap();
+    let mut command = raingauge(folder);
+    command.args(["run", "--web.listen-address", &daemon.to_string(), "--config"]).arg(&config);
+    aws_at(&mut command, &format!("http://{cloud}"), "eu-west-1");
+    wait_until("the simulated cloud answers", async || {
+        get(cloud, "/_sim/world").await.map(|_| ()).ok_or_else(|| "silence".to_owned())
+    })
+    .await;
+    let bridge = Running::start(folder, "raingauge", command.stdout(Stdio::null()));
+    wait_until_ready(daemon).await;
+    ([sim, bridge], daemon)
+}
+
+/// Lets a real Prometheus scrape a few times: every scrape succeeds, every sample arrives, nothing is complained of.
+async fn assert_prometheus_is_content(folder: &Path, daemon: SocketAddr, at_least: usize) {
+    let (prometheus, address) = start_prometheus(folder, daemon);
+    wait_until("three scrapes are over", async || {
+        let scrapes = query(address, "count_over_time(up[1h])").await?;
+        if scrapes >= 3.0 { Ok(()) } else { Err(format!("{scrapes} scrapes")) }
+    })
+    .await;
+    assert_eq!(query(address, "min_over_time(up[1h])").await, Ok(1.0), "a scrape failed");
+    // The page may grow between two looks, so the two counts are taken until they meet.
+    let cloud = wait_until("Prometheus has all series of the page", async || {
+        let page = metrics(daemon).await;
+        let ours = samples(&page, "aws_");
+        // Over an hour: what carries CloudWatch's time may be older than the five minutes that an instant query sees.
+        let theirs = query(address, "count(last_over_time({__name__=~\"aws_.+\"}[1h]))").await?;
+        if theirs.to_string() == ours.to_string() { Ok(ours) } else { Err(format!("{theirs} of {ours}")) }
+    })
+    .await;
+    assert!(cloud >= at_least, "there are only {cloud} series");
+    let lost = query(address, "scrape_samples_scraped - scrape_samples_post_metric_relabeling").await;
+    assert_eq!(lost, Ok(0.0));
+    let log = prometheus.log();
+    let complaints: Vec<_> = log.lines().filter(|l| l.contains("level=warn") || l.contains("level=error")).collect();
+    assert!(complaints.is_empty(), "Prometheus complains:\n{}", complaints.join("\n"));
+}
+
 #[tokio::test]
 async fn prometheus_takes_every_sample_without_a_word() {
     if !prometheus_is_installed() {
@@ -89,27 +138,17 @@ async fn prometheus_takes_every_sample_without_a_word() {
     }
     let folder = tempfile::tempdir().unwrap();
     let (_demo, daemon) = start_demo(folder.path()).await;
-    let (prometheus, address) = start_prometheus(folder.path(), daemon);
-    wait_until("three scrapes are over", async || {
-        let scrapes = query(address, "count_over_time(up[1h])").await?;
-        if scrapes >= 3.0 { Ok(()) } else { Err(format!("{scrapes} scrapes")) }
-    })
-    .await;
-    assert_eq!(query(address, "min_over_time(up[1h])").await, Ok(1.0), "a scrape failed");
-    // The demo's page may grow between two looks, so the two counts are taken until they meet.
-    let cloud = wait_until("Prometheus has all series of the page", async || {
-        let page = metrics(daemon).await;
-        let ours = samples(&page, "aws_");
-        let theirs = query(address, "count({__name__=~\"aws_.+\"})").await?;
-        if theirs.to_string() == ours.to_string() { Ok(ours) } else { Err(format!("{theirs} of {ours}")) }
-    })
-    .await;
-    assert!(cloud > 100, "the demo shows only {cloud} series");
-    let lost = query(address, "scrape_samples_scraped - scrape_samples_post_metric_relabeling").await;
-    assert_eq!(lost, Ok(0.0));
-    let log = prometheus.log();
-    let complaints: Vec<_> = log.lines().filter(|l| l.contains("level=warn") || l.contains("level=error")).collect();
-    assert!(complaints.is_empty(), "Prometheus complains:\n{}", complaints.join("\n"));
+    assert_prometheus_is_content(folder.path(), daemon, 1000).await;
+}
+
+#[tokio::test]
+async fn prometheus_takes_every_sample_of_an_openmetrics_page_too() {
+    if !prometheus_is_installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (_running, daemon) = start_native(folder.path()).await;
+    assert_prometheus_is_content(folder.path(), daemon, 3).await;
 }
 
 /// The families of ours: not those that are named after somebody else's metrics.
@@ -216,13 +255,8 @@ async fn motos_resources_appear_through_a_role() {
     std::fs::write(&config, configuration(&facts)).unwrap();
     let daemon = free_address();
     let mut command = raingauge(folder.path());
-    command
-        .args(["run", "--web.listen-address", &daemon.to_string(), "--config"])
-        .arg(&config)
-        .env("AWS_ENDPOINT_URL", facts["endpoint"].as_str().unwrap())
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_REGION", facts["region"].as_str().unwrap());
+    command.args(["run", "--web.listen-address", &daemon.to_string(), "--config"]).arg(&config);
+    aws_at(&mut command, facts["endpoint"].as_str().unwrap(), facts["region"].as_str().unwrap());
     let _raingauge = Running::start(folder.path(), "raingauge", command.stdout(Stdio::null()));
     wait_until_ready(daemon).await;
     let page = metrics(daemon).await;
