@@ -53,17 +53,17 @@ pub fn execute(args: impl Iterator<Item = OsString>) -> u8 {
 
 fn perform(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Demo { listen_address, seed, resources } => {
+        Command::Demo { listen_address, seed, resources, services } => {
             start_log(Log::default(), false)?;
-            in_runtime(demo::demo(&[listen_address], world(seed, resources), &mut io::stdout()))?;
+            in_runtime(demo::demo(&[listen_address], world(seed, resources, &services)?, &mut io::stdout()))?;
             Ok(0)
         }
-        Command::Sim { listen, seed, resources } => {
+        Command::Sim { listen, seed, resources, services } => {
             start_log(Log::default(), false)?;
             in_runtime(async {
                 let address = tokio::net::lookup_host(&listen).await.context("use host:port")?.next();
                 let address = address.with_context(|| format!("{listen} has no address"))?;
-                sim::sim(address, world(seed, resources), &mut io::stdout()).await
+                sim::sim(address, world(seed, resources, &services)?, &mut io::stdout()).await
             })?;
             Ok(0)
         }
@@ -109,10 +109,19 @@ fn daemon(options: RunOptions) -> anyhow::Result<u8> {
     }
 }
 
-fn world(seed: u64, resources: u32) -> WorldSpec {
+fn world(seed: u64, resources: u32, services: &[String]) -> anyhow::Result<WorldSpec> {
+    let known = |name: &String| Kind::ALL.iter().any(|kind| kind.namespace() == name);
+    if let Some(name) = services.iter().find(|name| !known(name)) {
+        let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.namespace()).collect();
+        anyhow::bail!("the simulated cloud has no {name}; it has {}", all.join(", "));
+    }
+    let wanted = |kind: &&Kind| services.is_empty() || services.iter().any(|name| name == kind.namespace());
     let count = usize::try_from(resources).unwrap_or(usize::MAX);
-    let sized = Kind::ALL.iter().fold(WorldSpec::demo(), |spec, kind| spec.with(*kind, count));
-    WorldSpec { seed, ..sized }
+    let mut spec = WorldSpec { seed, services: Vec::new(), ..WorldSpec::demo() };
+    if !services.is_empty() {
+        spec.custom.clear();
+    }
+    Ok(Kind::ALL.iter().filter(wanted).fold(spec, |spec, kind| spec.with(*kind, count)))
 }
 
 fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

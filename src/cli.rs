@@ -20,8 +20,10 @@ pub enum Command {
         listen_address: String,
         /// Seed of the simulated world.
         seed: u64,
-        /// How many resources it has.
+        /// How many resources of each service it has in each account and region.
         resources: u32,
+        /// Which services it has, by namespace; empty: all.
+        services: Vec<String>,
     },
     /// The daemon.
     Run {
@@ -43,8 +45,10 @@ pub enum Command {
         listen: String,
         /// Seed of the simulated world.
         seed: u64,
-        /// How many resources it has.
+        /// How many resources of each service it has in each account and region.
         resources: u32,
+        /// Which services it has, by namespace; empty: all.
+        services: Vec<String>,
     },
     /// Asks a running daemon whether it is well.
     Healthcheck {

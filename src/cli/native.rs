@@ -73,22 +73,25 @@ enum Words {
 }
 
 /// The simulated world.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 struct World {
     /// Seed: the same seed makes the same world
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many resources there are
+    /// How many resources of each service there are in each account and region
     #[arg(long, default_value_t = 40)]
     resources: u32,
+    /// Which services there are, by namespace (AWS/EC2,AWS/SQS); all when it is left out
+    #[arg(long, value_delimiter = ',', value_name = "NAMESPACES")]
+    services: Vec<String>,
 }
 
 /// Which flags a command has, for the environment.
 const FLAGS: [(&str, &[&str]); 5] = [
-    ("demo", &["listen-address", "seed", "resources"]),
+    ("demo", &["listen-address", "seed", "resources", "services"]),
     ("run", &["config", "web.listen-address", "log.level", "log.format"]),
     ("check", &["config"]),
-    ("sim", &["listen", "seed", "resources"]),
+    ("sim", &["listen", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
 ];
 
@@ -97,14 +100,16 @@ pub(super) fn parse(args: Vec<OsString>, env: &dyn Fn(&str) -> Option<String>) -
     let args = with_environment(args, env);
     let cli = Cli::try_parse_from(args).map_err(|e| exit(&e))?;
     Ok(match cli.command {
-        Words::Demo { listen_address, world: World { seed, resources } } => {
-            Command::Demo { listen_address, seed, resources }
+        Words::Demo { listen_address, world: World { seed, resources, services } } => {
+            Command::Demo { listen_address, seed, resources, services }
         }
         Words::Run { config, listen_addresses, level, format } => {
             Command::Run { config, listen_addresses, log: Log { level, format } }
         }
         Words::Check { config } => Command::Check { config },
-        Words::Sim { listen, world: World { seed, resources } } => Command::Sim { listen, seed, resources },
+        Words::Sim { listen, world: World { seed, resources, services } } => {
+            Command::Sim { listen, seed, resources, services }
+        }
         Words::Healthcheck { url } => Command::Healthcheck { url },
         Words::Yace { arguments } => return super::yace::parse(&arguments, env),
     })

@@ -164,8 +164,16 @@ fn the_name_of_the_binary_chooses() {
 #[test]
 fn native_commands() {
     let table = [
-        ("demo", Command::Demo { listen_address: ":5000".into(), seed: 1, resources: 40 }),
-        ("sim --listen :1 --seed 7 --resources 9", Command::Sim { listen: ":1".into(), seed: 7, resources: 9 }),
+        ("demo", Command::Demo { listen_address: ":5000".into(), seed: 1, resources: 40, services: vec![] }),
+        (
+            "sim --listen :1 --seed 7 --resources 9 --services AWS/EC2,AWS/SQS",
+            Command::Sim {
+                listen: ":1".into(),
+                seed: 7,
+                resources: 9,
+                services: vec!["AWS/EC2".into(), "AWS/SQS".into()],
+            },
+        ),
         ("check --config f", Command::Check { config: "f".into() }),
         ("healthcheck --url http://h/", Command::Healthcheck { url: "http://h/".into() }),
         (
