@@ -126,7 +126,7 @@ fn a_file_that_cannot_be_used_ends_with_64_or_1_and_says_why() {
         ("null item", "aws:\n  discovery:\n    jobs:\n      -\n", &[":4:", "jobs[0]"]),
         ("wrong type", "aws:\n  discovery:\n    jobs: 7\n", &[":3:", "jobs"]),
         ("ten megabytes", &format!("aws: {{discovery: {{jobs: []}}}} #{}", "x".repeat(10 << 20)), &["MiB"]),
-        ("alias bomb", bomb, &["alias"]),
+        ("alias bomb", bomb, &[":7:", "jobs[0]"]),
         ("not YAML", "aws: [", &[":1:"]),
         ("nothing", "", &["aws"]),
     ] {
