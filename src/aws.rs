@@ -1,7 +1,8 @@
 //! CloudWatch: tag-based discovery, ListMetrics, GetMetricData and GetMetricStatistics, in YACE's vocabulary.
 //!
-//! `job` says what to collect, `api` is the narrow seam to the cloud (five calls, our types), `client` the only file that
-//! names the SDK, `gated` asks the quota before each call. `discover` makes an `inventory`, `plan` (pure) turns it into
+//! `job` says what to collect, `api` is the narrow seam to the cloud (six calls, our types), `client` the only file that
+//! names the SDK, `gated` asks the quota before each call. Other services are asked a `question`, which `signed` sends;
+//! `special` makes resources of the answers, `enhanced` makes values. `discover` makes an `inventory`, `plan` (pure) turns it into
 //! batches, `fetch` runs them, `convert` (pure) makes labels and samples. `catalog` is the table of namespaces, `associate`
 //! finds the resource of a metric, `naming` spells YACE's names.
 
@@ -18,7 +19,10 @@ pub mod inventory;
 pub mod job;
 pub mod listing;
 pub mod naming;
+pub mod paged;
 pub mod plan;
+pub mod question;
 pub mod signed;
 pub mod special;
 pub mod statics;
+pub mod xml;

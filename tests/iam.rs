@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use raingauge::aws::question::OPERATIONS;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -25,15 +27,17 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     entries.filter(|p| p.extension().is_some_and(|e| e == extension)).collect()
 }
 
-/// `service:Operation` of every call that the client books; each call to AWS is booked.
+/// `service:Operation` of every call that the client books (each call to AWS is booked): those of the SDK by name, the
+/// others from their table.
 fn calls() -> BTreeSet<String> {
     let text = read(&root().join("src/aws/client.rs"));
     let mut calls = BTreeSet::new();
-    for behind in text.split("Calls::new(").skip(1) {
+    for behind in text.split("Calls::new(").skip(1).filter(|b| b.starts_with('"')) {
         let mut quoted = behind.split('"');
         let (service, operation) = (quoted.nth(1).unwrap(), quoted.nth(1).unwrap());
         calls.insert(format!("{service}:{operation}"));
     }
+    calls.extend(OPERATIONS.iter().map(|o| o.permission()));
     calls
 }
 

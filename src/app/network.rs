@@ -6,21 +6,28 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::aws::client::Network;
+use crate::aws::question::Service;
 
 /// The largest certificate bundle that is read; the system's own has a fifth of it.
 const MAX_BUNDLE_BYTES: u64 = 2 << 20;
 
-/// Reads `HTTPS_PROXY`, `NO_PROXY`, `AWS_CA_BUNDLE` and `AWS_ENDPOINT_URL_IAM`.
+/// Reads `HTTPS_PROXY`, `NO_PROXY`, `AWS_CA_BUNDLE`, and `AWS_ENDPOINT_URL_<SERVICE>` of the services that are not asked
+/// through the SDK, which reads its own.
 pub fn from_env() -> anyhow::Result<Network> {
     let ca_bundle = match std::env::var_os("AWS_CA_BUNDLE").filter(|p| !p.is_empty()) {
         Some(path) => Some(read_bundle(&path)?),
         None => None,
     };
+    let own = |service: Service| {
+        let url = variable(&format!("AWS_ENDPOINT_URL_{}", service.facts().variable))?;
+        Some((service, url))
+    };
+    let endpoints = Service::ALL.into_iter().filter_map(own).collect();
     Ok(Network {
         https_proxy: either("HTTPS_PROXY", "https_proxy"),
         no_proxy: either("NO_PROXY", "no_proxy"),
         ca_bundle,
-        iam_endpoint: variable("AWS_ENDPOINT_URL_IAM"),
+        endpoints,
         emulator: None,
     })
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::aws::job::{Dimension, Tag};
+use crate::aws::question::Question;
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure};
 
@@ -201,4 +202,7 @@ pub trait Api: Send + Sync {
         &'a self,
         request: &'a MetricStatisticsRequest<'a>,
     ) -> BoxFuture<'a, Answered<Vec<StatisticsPoint>>>;
+
+    /// An operation of a service for which there is no method here; its answer as it came.
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answered<Vec<u8>>>;
 }

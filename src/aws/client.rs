@@ -5,7 +5,7 @@
 
 mod call;
 mod credentials;
-mod failure;
+pub(in crate::aws) mod failure;
 mod http;
 
 use std::sync::Arc;
@@ -29,7 +29,9 @@ use crate::aws::api::{
     MetricStatisticsRequest, Page, Point, Resource, StatisticsPoint, StatusCode,
 };
 use crate::aws::job::{Access, Dimension, Role, Tag};
-use crate::aws::signed::Signer;
+use crate::aws::question::{self, Question};
+use crate::aws::signed::{self, Signer};
+use crate::aws::xml::Element;
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use call::{Calls, Place};
@@ -45,6 +47,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// A whole call with its attempts.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// The account's alias is not worth waiting longer for.
+const ALIAS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The tagging API's page size, its maximum.
 const RESOURCES_PER_PAGE: i32 = 100;
 /// The name under which assumed roles appear in CloudTrail.
@@ -107,6 +111,7 @@ impl Clients {
             cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
             tagging: aws_sdk_resourcegroupstagging::Client::new(&tagging.build()),
             sts: aws_sdk_sts::Client::new(&sts.build()),
+            fips: self.access.fips || shared.config.use_fips().unwrap_or(false),
             config,
             signer: Arc::clone(&self.signer),
             role: shared,
@@ -161,6 +166,7 @@ pub struct Client {
     tagging: aws_sdk_resourcegroupstagging::Client,
     sts: aws_sdk_sts::Client,
     config: SdkConfig,
+    fips: bool,
     signer: Arc<Signer>,
     role: Arc<RoleAccess>,
 }
@@ -196,24 +202,44 @@ impl Client {
         Identified { account, alias_failure, calls }
     }
 
-    /// `iam:ListAccountAliases`, signed by hand: its SDK crate costs two minutes of compile time for one call.
+    /// `iam:ListAccountAliases`: the first alias of the account, if it has one.
     async fn alias(&self, account: &Text) -> (Result<Option<Text>, Failure>, Call) {
-        let asked = Calls::new("iam", "ListAccountAliases", Place { account: Text::clone(account), ..self.place() });
-        let doing = || "list the account's aliases".to_owned();
+        let place = Place { account: Text::clone(account), ..self.place() };
+        let Answered { result, call } =
+            self.signed(&Question::new(&question::ACCOUNT_ALIASES), place, ALIAS_TIMEOUT).await;
+        (result.and_then(|body| first_alias(&body)), call)
+    }
+
+    /// A call signed by hand: the SDK crates of these services cost minutes of compile time for one call each.
+    async fn signed(&self, question: &Question, place: Place, patience: Duration) -> Answered<Vec<u8>> {
+        let operation = question.operation;
+        let asked = Calls::new(operation.service.facts().iam, operation.name, place);
+        let doing = || format!("call {} in {}", operation.name, self.region);
         let credentials = match self.config.credentials_provider() {
             Some(provider) => provider.provide_credentials().await.map_err(|e| failure::of_credentials(&e, doing())),
             None => Err(Failure { reason: Reason::NoCredentials, doing: doing(), message: "no credentials".into() }),
         };
         let result = match credentials {
             Ok(credentials) => {
-                let endpoint = self.config.endpoint_url();
-                self.signer.account_alias(credentials, endpoint, &self.region).await
+                let to = signed::Place { region: &self.region, fips: self.fips, base: self.config.endpoint_url() };
+                let sent = self.signer.ask(question, &credentials, to, patience).await;
+                asked.count(sent.attempts, sent.throttles);
+                sent.result
             }
             Err(failure) => Err(failure),
         };
         let call = asked.done(result.as_ref().err());
-        (result, call)
+        Answered { result, call }
     }
+}
+
+fn first_alias(body: &[u8]) -> Result<Option<Text>, Failure> {
+    let root = Element::parse(body).map_err(|e| Failure {
+        reason: Reason::BadAnswer,
+        doing: "read the account's aliases".to_owned(),
+        message: e.to_string(),
+    })?;
+    Ok(root.find("AccountAliases").and_then(|all| all.text("member")).map(Text::from))
 }
 
 impl Api for Client {
@@ -332,6 +358,10 @@ impl Api for Client {
                 result.map(|out| out.datapoints.unwrap_or_default().iter().filter_map(statistics_point).collect());
             Answered { result, call }
         })
+    }
+
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answered<Vec<u8>>> {
+        Box::pin(self.signed(question, self.place(), OPERATION_TIMEOUT))
     }
 }
 

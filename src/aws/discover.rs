@@ -1,8 +1,5 @@
 //! Discovery: tags and ListMetrics become an [`Inventory`], published to the fetch of the same job. It runs on its own, long
-//! interval; a refresh that fails keeps what the last one found.
-//!
-//! Deliberately absent: the special look-ups of the catalog (auto-scaling groups, REST API names, …), which come with their
-//! own issue; see [`special`].
+//! interval; a refresh that fails keeps what the last one found. What the tagging API does not know comes from [`special`].
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,7 +87,7 @@ impl Discover {
                 books.calls.push(answered.call);
                 match answered.result {
                     Ok(page) => {
-                        found.extend(page.items.into_iter().filter(|r| has_search_tags(r, discovery)));
+                        found.extend(page.items.into_iter().filter(|r| discovery.wants(&r.tags)));
                         match pages.turn(page.next) {
                             Turn::Next => {}
                             Turn::End => break,
@@ -107,8 +104,9 @@ impl Discover {
                 }
             }
         }
-        books.failures.extend(special::apply(service, &mut found));
-        Some(found)
+        let completed = special::complete(discovery, &*self.api, found).await;
+        books.calls.extend(completed.calls);
+        completed.items.map_err(|failure| books.failures.push(failure)).ok()
     }
 
     /// Lists each metric name once, however many entries name it. Entries keep the file's order.
@@ -177,19 +175,4 @@ fn found(
         Association::Resource(at) => Some(at),
     };
     Some(FoundMetric { entry, dimensions: Arc::clone(dimensions), resource })
-}
-
-/// For every pair of a tag and a search tag with one key, the pattern must be found in the value; and each search tag
-/// needs such a pair (yace: an empty pattern still wants the key).
-fn has_search_tags(resource: &Resource, discovery: &Discovery) -> bool {
-    let mut matched = 0;
-    for tag in &resource.tags {
-        for search in discovery.search_tags.iter().filter(|s| s.key == tag.key) {
-            if !search.pattern.is_match(&tag.value) {
-                return false;
-            }
-            matched += 1;
-        }
-    }
-    matched == discovery.search_tags.len()
 }

@@ -10,6 +10,7 @@ use crate::aws::api::{
     Answered, Api, Identified, ListMetricsRequest, ListedMetric, MetricDataRequest, MetricResult,
     MetricStatisticsRequest, Page, Resource, StatisticsPoint,
 };
+use crate::aws::question::Question;
 use crate::model::Text;
 use crate::seam::{Gate, QuotaKey};
 
@@ -96,5 +97,9 @@ impl<A: Api> Api for Gated<A> {
         request: &'a MetricStatisticsRequest<'a>,
     ) -> BoxFuture<'a, Answered<Vec<StatisticsPoint>>> {
         Box::pin(self.gated("GetMetricStatistics", self.api.get_metric_statistics(request)))
+    }
+
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answered<Vec<u8>>> {
+        Box::pin(self.gated(question.operation.name, self.api.ask(question)))
     }
 }

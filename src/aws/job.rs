@@ -126,6 +126,23 @@ pub struct Discovery {
     pub always_return_info: bool,
 }
 
+impl Discovery {
+    /// Whether a resource with these tags passes searchTags: for every pair of a tag and a search tag with one key, the
+    /// pattern must be found in the value; and each search tag needs such a pair (an empty pattern still wants the key).
+    pub fn wants(&self, tags: &[Tag]) -> bool {
+        let mut matched = 0;
+        for tag in tags {
+            for search in self.search_tags.iter().filter(|s| s.key == tag.key) {
+                if !search.pattern.is_match(&tag.value) {
+                    return false;
+                }
+                matched += 1;
+            }
+        }
+        matched == self.search_tags.len()
+    }
+}
+
 /// A metric of a job with its effective settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {

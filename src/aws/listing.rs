@@ -10,7 +10,7 @@ use crate::model::Text;
 use crate::seam::{Call, Failure, Reason};
 
 /// Pages of one listing: a million metrics, or two hundred thousand resources.
-const MAX_PAGES: usize = 2_000;
+pub const MAX_PAGES: usize = 2_000;
 
 /// Each dimension set once: the metrics of a resource share it, and so do two refreshes.
 #[derive(Default)]

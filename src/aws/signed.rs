@@ -1,29 +1,57 @@
 //! Calls that are signed by hand: one or two operations of a service whose SDK crate would cost minutes of compile time
-//! and megabytes of binary. Today that is `iam:ListAccountAliases`; the special look-ups will follow.
+//! and megabytes of binary. A [`Question`] goes out in its service's protocol and comes back as the answer's bytes; what
+//! passes (throttling, 5xx, a broken connection) is tried again, as the SDK does.
+//!
+//! Deliberately absent: what answers mean, pages, quotas.
+
+mod encode;
+mod endpoint;
+mod refused;
 
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
-use serde::Deserialize;
+use tokio::time::Instant;
 
 use crate::aws::client::Network;
+use crate::aws::client::failure;
 use crate::aws::crypto;
-use crate::model::Text;
+use crate::aws::question::Question;
 use crate::seam::{Failure, Reason};
+use encode::{Encoded, encode};
+use endpoint::{Endpoint, endpoint};
+pub use endpoint::{Endpoints, Place};
 
-/// The whole call; an alias is not worth waiting longer for.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// The content type of query APIs.
-const FORM: &str = "application/x-www-form-urlencoded; charset=utf-8";
-/// The longest answer that is read.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// Attempts of one call, the first one included, as for the SDK's calls.
+const ATTEMPTS: u32 = 5;
+/// The longest pause before the second attempt; doubled for each further one.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// The longest pause between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(3);
+/// Until a connection stands.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// One attempt.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest answer that is read: a page of five hundred REST APIs with their policies has a quarter of it.
+const MAX_ANSWER_BYTES: usize = 16 << 20;
 
 /// Signs and sends.
 pub struct Signer {
     http: reqwest::Client,
-    iam_endpoint: Option<String>,
+    endpoints: Endpoints,
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub struct Sent {
+    /// The answer's body.
+    pub result: Result<Vec<u8>, Failure>,
+    /// How often it was tried, at least 1.
+    pub attempts: u32,
+    /// How many of the attempts were throttled.
+    pub throttles: u32,
 }
 
 impl Signer {
@@ -31,11 +59,12 @@ impl Signer {
     pub fn new(network: &Network) -> Result<Self, Failure> {
         let wrong = |e: reqwest::Error| Failure {
             reason: Reason::Network,
-            doing: "set up the connection to IAM".to_owned(),
+            doing: "set up the connection for signed calls".to_owned(),
             message: e.to_string(),
         };
         crypto::install();
-        let mut builder = reqwest::Client::builder().timeout(TIMEOUT).no_proxy();
+        let mut builder =
+            reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(ATTEMPT_TIMEOUT).no_proxy();
         if let Some(url) = &network.https_proxy {
             let direct = reqwest::NoProxy::from_string(&network.direct_hosts());
             builder = builder.proxy(reqwest::Proxy::https(url).map_err(wrong)?.no_proxy(direct));
@@ -45,66 +74,102 @@ impl Signer {
                 builder = builder.add_root_certificate(certificate);
             }
         }
-        Ok(Self { http: builder.build().map_err(wrong)?, iam_endpoint: network.iam_endpoint.clone() })
+        Ok(Self { http: builder.build().map_err(wrong)?, endpoints: network.endpoints.clone() })
     }
 
-    /// The first alias of the account, if it has one. `endpoint`: the base endpoint of all services, when it is set.
-    pub async fn account_alias(
+    /// Asks, and tries again what may pass, until `patience` is over.
+    pub async fn ask(
         &self,
-        credentials: Credentials,
-        endpoint: Option<&str>,
-        region: &str,
-    ) -> Result<Option<Text>, Failure> {
-        let (public, signing_region) = iam_of_partition(region);
-        let url = self.iam_endpoint.as_deref().or(endpoint).unwrap_or(public);
-        let body = "Action=ListAccountAliases&Version=2010-05-08";
-        let text = self.post(credentials, url, "iam", signing_region, body).await?;
-        aliases(&text).map(|all| all.into_iter().next().map(Text::from))
+        question: &Question,
+        credentials: &Credentials,
+        place: Place<'_>,
+        patience: Duration,
+    ) -> Sent {
+        let end = Instant::now() + patience;
+        let to = endpoint(question.operation.service, place, &self.endpoints);
+        let encoded = encode(question);
+        let doing = || format!("call {} in {}", question.operation.name, place.region);
+        let mut sent = Sent { result: Ok(Vec::new()), attempts: 0, throttles: 0 };
+        loop {
+            sent.attempts += 1;
+            let tried = tokio::time::timeout_at(end, self.attempt(question, &encoded, &to, credentials)).await;
+            let tried = tried.unwrap_or_else(|_| Err((Reason::Timeout, "no answer in time".to_owned())));
+            sent.throttles += u32::from(matches!(tried, Err((Reason::Throttled, _))));
+            let (reason, message) = match tried {
+                Ok(body) => {
+                    sent.result = Ok(body);
+                    return sent;
+                }
+                Err(why) => why,
+            };
+            let pause = backoff(sent.attempts);
+            if !reason.is_transient() || sent.attempts >= ATTEMPTS || Instant::now() + pause >= end {
+                sent.result = Err(Failure { reason, doing: doing(), message });
+                return sent;
+            }
+            tokio::time::sleep(pause).await;
+        }
     }
 
-    async fn post(
+    async fn attempt(
         &self,
-        credentials: Credentials,
-        url: &str,
-        service: &str,
-        region: &str,
-        body: &'static str,
-    ) -> Result<String, Failure> {
-        let fail = |reason, message: String| Failure { reason, doing: format!("call {service}"), message };
-        let identity = credentials.into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(region)
-            .name(service)
-            .time(signing_time())
-            .settings(SigningSettings::default())
-            .build()
-            .map_err(|e| fail(Reason::NoCredentials, e.to_string()))?
-            .into();
-        let signable = SignableRequest::new(
-            "POST",
-            url,
-            std::iter::once(("content-type", FORM)),
-            SignableBody::Bytes(body.as_bytes()),
-        )
-        .map_err(|e| fail(Reason::InvalidRequest, e.to_string()))?;
-        let (signature, _) =
-            sign(signable, &params).map_err(|e| fail(Reason::NoCredentials, e.to_string()))?.into_parts();
-        let mut request = self.http.post(url).header("content-type", FORM).body(body);
-        for (name, value) in signature.headers() {
+        question: &Question,
+        encoded: &Encoded,
+        to: &Endpoint,
+        credentials: &Credentials,
+    ) -> Result<Vec<u8>, (Reason, String)> {
+        let url = format!("{}{}", to.url, encoded.path);
+        let signature = signature(question, encoded, &url, &to.region, credentials)?;
+        let method = reqwest::Method::from_bytes(encoded.method.as_bytes())
+            .map_err(|e| (Reason::InvalidRequest, e.to_string()))?;
+        let mut request = self.http.request(method, &url).body(encoded.body.clone());
+        for (name, value) in &encoded.headers {
+            request = request.header(*name, value);
+        }
+        for (name, value) in signature {
             request = request.header(name, value);
         }
-        let answer = request.send().await.map_err(|e| fail(transport(&e), e.without_url().to_string()))?;
-        let status = answer.status();
-        let text = read(answer).await.map_err(|e| fail(transport(&e), e.without_url().to_string()))?;
-        if status.is_success() {
-            return Ok(text);
+        let answer = request.send().await.map_err(transport)?;
+        let status = answer.status().as_u16();
+        let header = answer.headers().get("x-amzn-errortype").and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let ok = answer.status().is_success();
+        let body = read(answer).await?;
+        if ok {
+            return Ok(body);
         }
-        let code =
-            quick_xml::de::from_str::<ErrorAnswer>(&text).map_or_else(|_| "unknown error".to_owned(), |a| a.error.code);
-        let reason = if status.as_u16() == 403 { Reason::AccessDenied } else { Reason::ServerError };
-        Err(fail(reason, format!("{code} (HTTP {})", status.as_u16())))
+        let refused = refused::read(header.as_deref(), &body);
+        let code = refused.code.as_deref();
+        let reason = match code {
+            None if status == 403 => Reason::AccessDenied,
+            _ => failure::of_code(code.unwrap_or_default(), status),
+        };
+        Err((reason, format!("{} (HTTP {status}): {}", code.unwrap_or("unknown error"), refused.message)))
     }
+}
+
+/// The headers that make up the signature.
+fn signature(
+    question: &Question,
+    encoded: &Encoded,
+    url: &str,
+    region: &str,
+    credentials: &Credentials,
+) -> Result<Vec<(String, String)>, (Reason, String)> {
+    let identity = credentials.clone().into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region)
+        .name(question.operation.service.facts().host)
+        .time(signing_time())
+        .settings(SigningSettings::default())
+        .build()
+        .map_err(|e| (Reason::NoCredentials, e.to_string()))?
+        .into();
+    let headers = encoded.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    let signable = SignableRequest::new(encoded.method, url, headers, SignableBody::Bytes(encoded.body.as_bytes()))
+        .map_err(|e| (Reason::InvalidRequest, e.to_string()))?;
+    let (signature, _) = sign(signable, &params).map_err(|e| (Reason::NoCredentials, e.to_string()))?.into_parts();
+    Ok(signature.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 /// Signing needs the machine's true time, whatever a scaled clock shows elsewhere.
@@ -113,70 +178,29 @@ pub(crate) fn signing_time() -> SystemTime {
     SystemTime::now()
 }
 
-/// IAM is global: one endpoint and one signing region in each partition.
-fn iam_of_partition(region: &str) -> (&'static str, &'static str) {
-    if region.starts_with("cn-") {
-        ("https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1")
-    } else if region.starts_with("us-gov-") {
-        ("https://iam.us-gov.amazonaws.com", "us-gov-west-1")
-    } else {
-        ("https://iam.amazonaws.com", "us-east-1")
-    }
+/// Any time up to the longest pause, so that callers who failed together do not come back together.
+fn backoff(attempts: u32) -> Duration {
+    let longest = FIRST_BACKOFF.saturating_mul(1 << attempts.saturating_sub(1).min(8)).min(MAX_BACKOFF);
+    longest.mul_f64(fastrand::f64())
 }
 
-async fn read(mut answer: reqwest::Response) -> Result<String, reqwest::Error> {
+async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, (Reason, String)> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
+    while let Some(chunk) = answer.chunk().await.map_err(transport)? {
         if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
-            break;
+            return Err((Reason::LimitReached, format!("the answer is longer than {MAX_ANSWER_BYTES} bytes")));
         }
         bytes.extend_from_slice(&chunk);
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
-fn transport(error: &reqwest::Error) -> Reason {
-    if error.is_timeout() { Reason::Timeout } else { Reason::Network }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AliasesAnswer {
-    list_account_aliases_result: AliasesResult,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AliasesResult {
-    #[serde(default)]
-    account_aliases: Members,
-}
-
-#[derive(Deserialize, Default)]
-struct Members {
-    #[serde(default)]
-    member: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ErrorAnswer {
-    error: ErrorCode,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ErrorCode {
-    code: String,
-}
-
-fn aliases(xml: &str) -> Result<Vec<String>, Failure> {
-    let parsed: AliasesAnswer = quick_xml::de::from_str(xml).map_err(|e| Failure {
-        reason: Reason::BadAnswer,
-        doing: "read the account's aliases".to_owned(),
-        message: e.to_string(),
-    })?;
-    Ok(parsed.list_account_aliases_result.account_aliases.member)
+/// Without the URL, which may hold a proxy's password.
+fn transport(error: reqwest::Error) -> (Reason, String) {
+    let reason = if error.is_timeout() { Reason::Timeout } else { Reason::Network };
+    let error = error.without_url();
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    (reason, format!("{error}{cause}"))
 }
 
 #[cfg(test)]
@@ -184,21 +208,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn aliases_are_read_and_may_be_missing() {
-        let with = "<ListAccountAliasesResponse><ListAccountAliasesResult><AccountAliases><member>a</member>\
-                    <member>b</member></AccountAliases></ListAccountAliasesResult></ListAccountAliasesResponse>";
-        assert_eq!(aliases(with).unwrap(), ["a", "b"]);
-        for none in ["<AccountAliases/>", "<AccountAliases></AccountAliases>", ""] {
-            let xml = format!("<R><ListAccountAliasesResult>{none}</ListAccountAliasesResult></R>");
-            assert_eq!(aliases(&xml).unwrap(), Vec::<String>::new(), "{none}");
+    fn pauses_grow_up_to_their_bound() {
+        for attempts in 1..40 {
+            let longest = Duration::from_secs(1_u64 << (attempts - 1).min(2)).min(MAX_BACKOFF);
+            assert!(backoff(attempts) <= longest);
         }
-        assert_eq!(aliases("<html>").unwrap_err().reason, Reason::BadAnswer);
-    }
-
-    #[test]
-    fn each_partition_has_its_own_iam() {
-        assert_eq!(iam_of_partition("cn-northwest-1").1, "cn-north-1");
-        assert_eq!(iam_of_partition("us-gov-east-1").1, "us-gov-west-1");
-        assert_eq!(iam_of_partition("eu-west-1").1, "us-east-1");
     }
 }

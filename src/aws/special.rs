@@ -1,58 +1,52 @@
-//! The place of the special look-ups: what the catalog says beyond the tagging API (auto-scaling groups, REST API names,
-//! DMS instances, spot fleets, …). They come with their own issue; until then a job that needs one says so.
+//! What the catalog says beyond the tagging API. Some namespaces have another source of resources, some have an additional
+//! one, and some have the tagging API's list filtered and rewritten by what another API knows.
+//!
+//! All pages are followed, and a look-up that fails is a failure of the discovery: half a list would make metrics look as
+//! if they belonged to nobody.
 
-use crate::aws::api::Resource;
-use crate::aws::catalog::{Lookup, Service};
-use crate::seam::{Failure, Reason};
+mod additions;
+mod filters;
+mod sources;
 
-/// Completes the tagged resources; returns what could not be done.
-pub fn apply(service: &Service, resources: &mut Vec<Resource>) -> Option<Failure> {
-    let missing = match service.lookup {
-        Lookup::None => return None,
-        Lookup::ApiGateway => return api_gateway(resources),
-        Lookup::AutoScaling => "autoscaling:DescribeAutoScalingGroups",
-        Lookup::Dms => "dms:DescribeReplicationInstances",
-        Lookup::SpotFleet => "ec2:DescribeSpotFleetRequests",
-        Lookup::Shield => "shield:ListProtections",
-        Lookup::StorageGateway => "storagegateway:ListGateways",
-        Lookup::TransitGateway => "ec2:DescribeTransitGatewayAttachments",
-        Lookup::ManagedPrometheus => "aps:ListWorkspaces",
-    };
-    Some(unsupported(service.namespace, missing))
-}
+use crate::aws::api::{Api, Resource};
+use crate::aws::catalog::Lookup;
+use crate::aws::job::{Discovery, Tag};
+use crate::aws::paged::Listed;
+use crate::model::Text;
 
-/// Only APIs themselves are resources, not their stages and routes. HTTP and WebSocket APIs are known to CloudWatch by their
-/// id; REST APIs by their name, which only GetRestApis knows.
-fn api_gateway(resources: &mut Vec<Resource>) -> Option<Failure> {
-    let ends_in_id = |arn: &str, before: &str| arn.rsplit_once('/').is_some_and(|(head, _)| head.ends_with(before));
-    let rest = resources.iter().filter(|r| ends_in_id(&r.arn, "/restapis")).count();
-    resources.retain(|r| ends_in_id(&r.arn, "/apis"));
-    (rest > 0).then(|| unsupported("AWS/ApiGateway (REST APIs)", "apigateway:GetRestApis"))
-}
-
-fn unsupported(what: &str, lookup: &str) -> Failure {
-    Failure {
-        reason: Reason::Unsupported,
-        doing: format!("find all resources of {what}"),
-        message: format!("the look-up {lookup} is not built yet"),
+/// The resources of the tagging API, completed. `calls` are those that it took.
+pub async fn complete(discovery: &Discovery, api: &dyn Api, tagged: Vec<Resource>) -> Listed<Resource> {
+    match discovery.service.lookup {
+        Lookup::None => Listed { items: Ok(tagged), calls: Vec::new() },
+        Lookup::AutoScaling => extended(tagged, wanted(sources::auto_scaling_groups(api).await, discovery)),
+        Lookup::SpotFleet => extended(tagged, wanted(sources::spot_fleets(api).await, discovery)),
+        Lookup::ManagedPrometheus => extended(tagged, wanted(sources::workspaces(api).await, discovery)),
+        Lookup::StorageGateway => extended(tagged, wanted(additions::storage_gateways(api).await, discovery)),
+        Lookup::TransitGateway => extended(tagged, wanted(additions::attachments(api).await, discovery)),
+        // searchTags know nothing of protections: their one tag is their own.
+        Lookup::Shield => extended(tagged, additions::protected(api).await),
+        Lookup::ApiGateway => filters::apis(api, tagged).await,
+        Lookup::Dms => filters::replication(api, tagged).await,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn extended(mut tagged: Vec<Resource>, found: Listed<Resource>) -> Listed<Resource> {
+    let items = found.items.map(|more| {
+        tagged.extend(more);
+        tagged
+    });
+    Listed { items, calls: found.calls }
+}
 
-    #[test]
-    fn http_apis_stay_and_their_stages_go() {
-        let arn = |a: &str| Resource { arn: a.into(), tags: vec![] };
-        let mut found = vec![
-            arn("arn:aws:apigateway:eu-west-1::/apis/abc"),
-            arn("arn:aws:apigateway:eu-west-1::/apis/abc/stages/prod"),
-        ];
-        assert!(api_gateway(&mut found).is_none());
-        assert_eq!(found, [arn("arn:aws:apigateway:eu-west-1::/apis/abc")]);
-        found.push(arn("arn:aws:apigateway:eu-west-1::/restapis/xyz"));
-        assert_eq!(api_gateway(&mut found).unwrap().reason, Reason::Unsupported);
-        assert_eq!(found.len(), 1);
+/// The tagging API filters by the keys of searchTags; these lists are filtered here.
+fn wanted(mut found: Listed<Resource>, discovery: &Discovery) -> Listed<Resource> {
+    if let Ok(resources) = &mut found.items {
+        resources.retain(|r| discovery.wants(&r.tags));
     }
+    found
+}
+
+/// A tag; half a tag is none.
+fn tag(key: Option<&str>, value: Option<&str>) -> Option<Tag> {
+    Some(Tag { key: Text::from(key?), value: Text::from(value.unwrap_or_default()) })
 }

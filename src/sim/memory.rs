@@ -15,11 +15,13 @@ use crate::aws::api::{
     MetricStatisticsRequest, Page, Point, Resource, StatisticsPoint,
 };
 use crate::aws::job::Dimension;
+use crate::aws::question::{HTTP_APIS, Question, REST_APIS};
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use crate::sim::cloud::{Booked, Caller, Cloud, Fate, Spoil, TimeSource, ended};
 use crate::sim::fault::{Effect, Faults};
 use crate::sim::ledger::{Ended, Ledger};
+use crate::sim::ops::apis;
 use crate::sim::ops::listing::{self, ListRequest, place_of};
 use crate::sim::ops::metric_data::{self, DataQuery, DataRequest, Dim};
 use crate::sim::ops::metric_statistics::{self, StatisticsRequest};
@@ -284,6 +286,22 @@ impl Api for MemoryApi {
                 let page = Page { items: rows.rows.iter().map(point).collect(), next: None };
                 let (page, metrics, items) = emptied(page, spoil);
                 Ok((page.items, metrics, items))
+            })
+            .await
+        })
+    }
+
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answered<Vec<u8>>> {
+        Box::pin(async move {
+            let operation = question.operation;
+            self.call(operation.service.facts().iam, operation.name, None, |spoil| {
+                let answer = match *operation {
+                    _ if spoil.is_empty() => serde_json::json!({}),
+                    REST_APIS => apis::rest(),
+                    HTTP_APIS => apis::http(&self.cloud, &self.caller),
+                    _ => return Err(Refusal::new("InvalidAction", format!("{} is not simulated.", operation.name))),
+                };
+                Ok((answer.to_string().into_bytes(), MetricsRequested::default(), 1))
             })
             .await
         })

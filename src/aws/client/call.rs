@@ -47,6 +47,12 @@ impl Calls {
         Attempts(Arc::clone(&self.seen))
     }
 
+    /// Counts attempts that the SDK did not see.
+    pub(super) fn count(&self, attempts: u32, throttles: u32) {
+        self.seen.attempts.fetch_add(attempts, Ordering::Relaxed);
+        self.seen.throttles.fetch_add(throttles, Ordering::Relaxed);
+    }
+
     /// The result in our words, and the entry for the books.
     pub(super) fn finish<T, E>(
         self,

@@ -86,7 +86,8 @@ pub(super) fn of_credentials(error: &CredentialsError, doing: String) -> Failure
     Failure { reason, doing, message: format!("credentials: {message}") }
 }
 
-fn of_code(code: &str, status: u16) -> Reason {
+/// The class of an error code, whatever its decoration; the HTTP status decides where the code says nothing.
+pub(in crate::aws) fn of_code(code: &str, status: u16) -> Reason {
     let code = bare(code);
     if is_throttling_code(code) || status == 429 {
         Reason::Throttled

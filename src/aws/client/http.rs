@@ -5,6 +5,7 @@ use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+use crate::aws::signed::Endpoints;
 use crate::seam::{Failure, Reason};
 
 /// Where credentials of instances and containers come from; asking a proxy for them would hand them to it.
@@ -20,8 +21,8 @@ pub struct Network {
     pub no_proxy: Option<String>,
     /// `AWS_CA_BUNDLE`: more certificates to trust, PEM.
     pub ca_bundle: Option<Vec<u8>>,
-    /// `AWS_ENDPOINT_URL_IAM`, for the one call that is signed by hand.
-    pub iam_endpoint: Option<String>,
+    /// `AWS_ENDPOINT_URL_<SERVICE>` of the services whose calls are signed by hand.
+    pub endpoints: Endpoints,
     /// A simulated cloud in place of AWS, with the keys that it takes. Only `demo` and tests set it.
     pub emulator: Option<Emulator>,
 }

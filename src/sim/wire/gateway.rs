@@ -7,16 +7,14 @@ use super::Incoming;
 use super::reply::{Form, Reply, perform};
 use crate::seam::MetricsRequested;
 use crate::sim::cloud::{Caller, Cloud};
-use crate::sim::ops::listing::place_of;
+use crate::sim::ops::apis;
 use crate::sim::refusal::Refusal;
-use crate::sim::spec::Kind;
-use crate::sim::world::Place;
 
 /// Answers `GET /restapis` (there are none) and `GET /v2/apis`.
 pub(super) async fn answer(cloud: &Cloud, caller: &Caller, incoming: &Incoming) -> Reply {
     match (&incoming.method, incoming.path.as_str()) {
-        (&Method::GET, "/restapis") => run(cloud, caller, "GetRestApis", json!({ "item": [] })).await,
-        (&Method::GET, "/v2/apis") => run(cloud, caller, "GetApis", json!({ "items": apis(cloud, caller) })).await,
+        (&Method::GET, "/restapis") => run(cloud, caller, "GetRestApis", apis::rest()).await,
+        (&Method::GET, "/v2/apis") => run(cloud, caller, "GetApis", apis::http(cloud, caller)).await,
         (_, path) => {
             let why = format!("{path} is not simulated.");
             Reply::refusal(Form::Json, &Refusal::new("UnknownOperationException", why).with_status(404))
@@ -30,17 +28,4 @@ async fn run(cloud: &Cloud, caller: &Caller, operation: &'static str, value: Val
         Ok((body.to_string().into_bytes(), MetricsRequested::default(), 1))
     })
     .await
-}
-
-fn apis(cloud: &Cloud, caller: &Caller) -> Vec<Value> {
-    let place = place_of(cloud, caller);
-    let resources = place.as_deref().map(Place::resources).unwrap_or_default();
-    let alive = resources.iter().filter(|r| r.kind == Some(Kind::ApiGateway) && r.gone.is_none());
-    alive
-        .filter_map(|resource| {
-            let id = resource.arn.rsplit('/').next()?;
-            let name = resource.tags.iter().find(|tag| &*tag.key == "Name").map_or(id, |tag| &*tag.value);
-            Some(json!({ "apiId": id, "name": name, "protocolType": "HTTP", "routeSelectionExpression": "$request.method" }))
-        })
-        .collect()
 }
