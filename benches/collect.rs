@@ -24,6 +24,7 @@ use raingauge::aws::fetch::Fetch;
 use raingauge::aws::inventory::{FoundMetric, Inventory};
 use raingauge::aws::job::{Dimension, Discovery, Job, JobKind, Metric, Naming, Role, Tag, Timing};
 use raingauge::aws::plan::plan;
+use raingauge::aws::question::Question;
 use raingauge::model::{Now, Text, Timestamp};
 use raingauge::seam::{Call, MetricsRequested, Source};
 use tokio::sync::watch;
@@ -157,6 +158,10 @@ impl Api for Instant {
         _: &'a MetricStatisticsRequest<'a>,
     ) -> BoxFuture<'a, Answered<Vec<StatisticsPoint>>> {
         unreachable!("this is no static job")
+    }
+
+    fn ask<'a>(&'a self, _: &'a Question) -> BoxFuture<'a, Answered<Vec<u8>>> {
+        unreachable!("a fetch looks nothing up")
     }
 }
 

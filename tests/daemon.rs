@@ -8,7 +8,6 @@
 )]
 
 #[path = "partners/processes.rs"]
-#[allow(dead_code, clippy::print_stdout, reason = "shared with the tests of partners")]
 mod processes;
 
 use std::path::{Path, PathBuf};
@@ -103,8 +102,8 @@ async fn it_is_yace_when_it_is_called_so() {
     assert_eq!(get(address, "/healthz").await.unwrap(), (200, "ok".to_owned()));
     assert_eq!(get(address, "/reload").await.unwrap(), (404, String::new()));
     assert_eq!(get(address, "/anything").await.unwrap().0, 200);
-    let line = running.log().lines().next().unwrap().to_owned();
-    assert!(line.starts_with('{') && line.contains("\"msg\":") && line.contains("\"level\":\"INFO\""), "{line}");
+    let first = running.log().lines().next().unwrap().to_owned();
+    assert!(first.starts_with('{') && first.contains("\"msg\":") && first.contains("\"level\":\"INFO\""), "{first}");
 }
 
 fn text(output: &Output) -> String {

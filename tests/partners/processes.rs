@@ -1,5 +1,11 @@
 //! Programs that a test starts and that end with it, and the little HTTP that it takes to ask them.
 
+#![allow(
+    dead_code,
+    clippy::print_stdout,
+    reason = "not every test file needs every part; a failed child's log is printed"
+)]
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
