@@ -140,13 +140,13 @@ def measure(binary, instances, interval, cycles, times):
 def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--binary", default="target/release/raingauge")
-    a.add_argument("--instances", type=int, action="append", help="EC2 instances; may be repeated (default: 476 and 5000)")
+    a.add_argument("--instances", type=int, action="append", help="EC2 instances; may be repeated (default: 500 and 5271, which make 10,000 and 105,000 series)")
     a.add_argument("--interval", type=int, default=10, help="seconds between two collections")
     a.add_argument("--cycles", type=int, default=6)
     a.add_argument("--scrapes", type=int, default=20)
     o = a.parse_args()
     print(f"binary: {os.path.getsize(o.binary) / 1e6:.2f} MB")
-    for n in o.instances or [476, 5000]:
+    for n in o.instances or [500, 5271]:
         for name, figure in measure(os.path.abspath(o.binary), n, o.interval, o.cycles, o.scrapes):
             print(f"{name:45} {figure}", flush=True)
         print()

@@ -10,7 +10,6 @@
 #[path = "support/bridge.rs"]
 mod bridge;
 #[path = "partners/processes.rs"]
-#[allow(dead_code, clippy::print_stdout, reason = "shared with the tests of partners")]
 mod processes;
 
 use std::sync::{Arc, Mutex};

@@ -204,18 +204,18 @@ impl Workers {
     /// Hands a run's outcome to everyone whom it concerns.
     fn report(&self, kind: RunKind, run: Run) {
         let Shared { clock, store, telemetry, readiness, states } = &self.shared;
-        let (now, labels, slot) = (clock.now(), &self.target.labels, current(&self.slot));
+        let (now, labels, slot) = (clock.read(), &self.target.labels, current(&self.slot));
         let outcome = run.outcome;
         telemetry.record_calls(&outcome.calls);
         let series = outcome.snapshot.as_ref().map(crate::model::Snapshot::present);
-        telemetry.record_run(labels, kind, run.took, &outcome.failures, series, outcome.resources, now);
+        telemetry.record_run(labels, kind, run.took, &outcome.failures, series, outcome.resources, now.wall);
         (0..run.missed).for_each(|_| telemetry.overlap(labels, kind));
         self.log(kind, &outcome.failures, run.missed);
         let facts = RunFacts {
             kind,
-            ended: now,
+            ended: now.steady,
             took: run.took,
-            next: now.plus(run.next_in),
+            next: now.steady.plus(run.next_in),
             series,
             resources: outcome.resources,
             failures: &outcome.failures,

@@ -245,7 +245,7 @@ impl Daemon {
 
     fn status(&self) -> Status {
         let Shared { clock, store, telemetry, states, .. } = &self.shared;
-        let now = clock.now();
+        let now = clock.read().steady;
         let dollars = telemetry.estimated_dollars().per_statistic;
         let up = now.since(self.about.started);
         let month = (up >= MIN_UPTIME_FOR_A_RATE).then(|| dollars / up.as_secs_f64() * MONTH.as_secs_f64());

@@ -30,11 +30,11 @@ struct State {
 pub struct RunFacts<'a> {
     /// Which worker.
     pub kind: RunKind,
-    /// When it ended.
+    /// When it ended, on the steady clock: "a minute ago" must not depend on steps of the other one.
     pub ended: Timestamp,
     /// How long it took.
     pub took: Duration,
-    /// When the next one starts.
+    /// When the next one starts, on the steady clock.
     pub next: Timestamp,
     /// Series with a value, where the run counted them.
     pub series: Option<usize>,
@@ -56,7 +56,7 @@ impl States {
             kind: kind.to_owned(),
             name: target.labels.job.to_string(),
             region: target.region.to_string(),
-            account: target.role.arn.as_deref().unwrap_or("own credentials").to_owned(),
+            account: if target.role.arn.is_some() { target.labels.account.to_string() } else { "own".to_owned() },
             ..JobStatus::default()
         };
         self.with(|jobs| jobs.insert(target.slot.clone(), State { shown, ..State::default() }));

@@ -18,8 +18,8 @@ mod source;
 use margin::Margins;
 pub(crate) use source::{check_directives, decode};
 
-/// The largest file that is read: three hundred jobs of twenty metrics fit into a tenth of it.
-pub(crate) const MAX_FILE_BYTES: usize = 1 << 20;
+/// The largest file that is read: two thousand jobs of twenty metrics fit into it.
+pub(crate) const MAX_FILE_BYTES: usize = 4 << 20;
 /// How deep values nest, aliases followed. A configuration needs eight; the walk over the tree is recursive.
 const MAX_DEPTH: usize = 100;
 

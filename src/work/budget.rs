@@ -23,6 +23,11 @@ const DECREASE_PAUSE: Duration = Duration::from_secs(2);
 /// Every good call gives back this part of the quota.
 const INCREASE: f64 = 0.01;
 
+/// A waiter looks at the bucket this often: the rate may have recovered.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Tokens are counted in floating point.
+const SLACK: f64 = 1e-9;
+
 /// What an operation may do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
@@ -35,65 +40,94 @@ pub struct Limit {
 /// The limits of the operations; an operation without one is not limited.
 pub type Limits = Vec<(&'static str, Limit)>;
 
-/// The gate in front of every call.
+/// The gate in front of every call. Two bounds on calls in flight hold at once: each account and region may fill the
+/// operation's places, but waits for them in one queue with the others, so that one whose calls hang cannot keep the
+/// others out.
 pub struct Budget {
     limits: Limits,
     in_flight: HashMap<&'static str, Arc<Semaphore>>,
-    buckets: Mutex<HashMap<QuotaKey, Arc<Mutex<Bucket>>>>,
+    lanes: Mutex<HashMap<QuotaKey, Arc<Lane>>>,
 }
 
 impl Budget {
     /// With these limits, for the life of the process.
     pub fn new(limits: Limits) -> Self {
-        let permits = |l: &Limit| Arc::new(Semaphore::new(usize::try_from(l.in_flight.get()).unwrap_or(usize::MAX)));
-        let in_flight = limits.iter().map(|(operation, limit)| (*operation, permits(limit))).collect();
-        Self { limits, in_flight, buckets: Mutex::default() }
+        let in_flight = limits.iter().map(|(operation, limit)| (*operation, places(limit))).collect();
+        Self { limits, in_flight, lanes: Mutex::default() }
     }
 
-    fn bucket(&self, key: &QuotaKey) -> Option<Arc<Mutex<Bucket>>> {
+    fn lane(&self, key: &QuotaKey) -> Option<Arc<Lane>> {
         let (_, limit) = self.limits.iter().find(|(operation, _)| *operation == key.operation)?;
-        let mut buckets = lock(&self.buckets);
-        let bucket = buckets.entry(key.clone()).or_insert_with(|| Arc::new(Mutex::new(Bucket::new(limit.per_second))));
-        Some(Arc::clone(bucket))
+        let mut lanes = lock(&self.lanes);
+        Some(Arc::clone(lanes.entry(key.clone()).or_insert_with(|| Arc::new(Lane::new(limit)))))
     }
+}
+
+fn places(limit: &Limit) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(usize::try_from(limit.in_flight.get()).unwrap_or(usize::MAX)))
 }
 
 impl Gate for Budget {
     fn admit<'a>(&'a self, key: &'a QuotaKey) -> BoxFuture<'a, Box<dyn Permit>> {
         Box::pin(async move {
-            let place = match self.in_flight.get(key.operation) {
-                // The semaphore is never closed; an error would mean no bound, not no call.
-                Some(all) => Arc::clone(all).acquire_owned().await.ok(),
-                None => None,
-            };
-            let bucket = self.bucket(key);
-            if let Some(bucket) = &bucket {
-                let wait = lock(bucket).take(Instant::now());
-                tokio::time::sleep(wait).await;
+            let Some(lane) = self.lane(key) else { return Box::new(Granted::default()) as Box<dyn Permit> };
+            lane.wait_for_token().await;
+            // The semaphores are never closed; an error would mean no bound, not no call.
+            let mut places = vec![Arc::clone(&lane.in_flight).acquire_owned().await.ok()];
+            if let Some(all) = self.in_flight.get(key.operation) {
+                places.push(Arc::clone(all).acquire_owned().await.ok());
             }
-            Box::new(Granted { bucket, place }) as Box<dyn Permit>
+            Box::new(Granted { lane: Some(lane), places }) as Box<dyn Permit>
         })
     }
 }
 
+/// What one account and region has of one operation.
+struct Lane {
+    bucket: Mutex<Bucket>,
+    /// Whoever holds it is the next to get a token: first come, first served, and the wait follows the rate as it changes.
+    turn: tokio::sync::Mutex<()>,
+    in_flight: Arc<Semaphore>,
+}
+
+impl Lane {
+    fn new(limit: &Limit) -> Self {
+        Self {
+            bucket: Mutex::new(Bucket::new(limit.per_second)),
+            turn: tokio::sync::Mutex::default(),
+            in_flight: places(limit),
+        }
+    }
+
+    async fn wait_for_token(&self) {
+        let _turn = self.turn.lock().await;
+        loop {
+            let wait = lock(&self.bucket).take(Instant::now());
+            let Some(wait) = wait else { return };
+            tokio::time::sleep(wait.min(LOOK_AGAIN)).await;
+        }
+    }
+}
+
+#[derive(Default)]
 struct Granted {
-    bucket: Option<Arc<Mutex<Bucket>>>,
-    place: Option<OwnedSemaphorePermit>,
+    lane: Option<Arc<Lane>>,
+    places: Vec<Option<OwnedSemaphorePermit>>,
 }
 
 impl Permit for Granted {
     fn throttled(&self, yes: bool) {
-        if let Some(bucket) = &self.bucket {
-            lock(bucket).learn(yes, Instant::now());
+        if let Some(lane) = &self.lane {
+            lock(&lane.bucket).learn(yes, Instant::now());
         }
     }
 
     fn leave(&mut self) {
-        self.place = None;
+        self.places.clear();
     }
 }
 
-/// A token bucket that may go into debt: whoever takes a token is told how long to wait for it, in the order of asking.
+/// A token bucket.
 #[derive(Debug)]
 struct Bucket {
     quota_per_second: f64,
@@ -110,14 +144,19 @@ impl Bucket {
         Self { quota_per_second: quota, per_second: quota, tokens: quota.max(1.0), at: None, decreased_at: None }
     }
 
-    fn take(&mut self, now: Instant) -> Duration {
+    /// Takes a token; `Some`: there is none before that time is over.
+    fn take(&mut self, now: Instant) -> Option<Duration> {
         if let Some(at) = self.at {
             let earned = now.saturating_duration_since(at).as_secs_f64() * self.per_second;
             self.tokens = (self.tokens + earned).min(self.per_second.max(1.0));
         }
         self.at = Some(now);
-        self.tokens -= 1.0;
-        if self.tokens >= 0.0 { Duration::ZERO } else { Duration::from_secs_f64(-self.tokens / self.per_second) }
+        let missing = 1.0 - self.tokens;
+        if missing <= SLACK {
+            self.tokens -= 1.0;
+            return None;
+        }
+        Some(Duration::from_secs_f64(missing / self.per_second))
     }
 
     fn learn(&mut self, throttled: bool, now: Instant) {
@@ -145,9 +184,11 @@ mod tests {
     #[test]
     fn a_second_of_calls_at_once_then_at_the_rate() {
         let (mut bucket, now) = (Bucket::new(2.0), Instant::now());
-        let waits: Vec<f64> = (0..5).map(|_| bucket.take(now).as_secs_f64()).collect();
-        assert_eq!(waits, [0.0, 0.0, 0.5, 1.0, 1.5]);
-        assert_eq!(bucket.take(now + Duration::from_secs(10)), Duration::ZERO);
+        assert_eq!([bucket.take(now), bucket.take(now)], [None, None]);
+        let wait = bucket.take(now).unwrap();
+        assert!((wait.as_secs_f64() - 0.5).abs() < 1e-6, "{wait:?}");
+        assert_eq!(bucket.take(now + wait), None);
+        assert!(bucket.take(now + wait).is_some());
     }
 
     #[test]
@@ -164,17 +205,67 @@ mod tests {
         assert!((bucket.per_second - 10.0).abs() < 1e-9);
     }
 
+    fn key(account: &str, region: &str) -> QuotaKey {
+        QuotaKey { account: account.into(), region: region.into(), operation: "Op" }
+    }
+
+    fn budget(per_second: f64, in_flight: u32) -> Arc<Budget> {
+        let limit = Limit { per_second, in_flight: NonZeroU32::new(in_flight).unwrap() };
+        Arc::new(Budget::new(vec![("Op", limit)]))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn calls_in_flight_are_bounded_for_all_accounts_together() {
-        let limit = Limit { per_second: 1e6, in_flight: NonZeroU32::new(2).unwrap() };
-        let budget = Budget::new(vec![("Op", limit)]);
-        let key = |n: usize| QuotaKey { account: n.to_string().into(), region: "r".into(), operation: "Op" };
-        let (first, _second) = (budget.admit(&key(1)).await, budget.admit(&key(2)).await);
-        let third = key(3);
-        let mut waiting = budget.admit(&third);
+        let budget = budget(1e6, 2);
+        let keys = [key("1", "r"), key("2", "r"), key("3", "r")];
+        let (first, _second) = (budget.admit(&keys[0]).await, budget.admit(&keys[1]).await);
+        let mut waiting = budget.admit(&keys[2]);
         let late = tokio::time::timeout(Duration::from_secs(60), &mut waiting).await;
         assert!(late.is_err(), "a third call must wait");
         drop(first);
         waiting.await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttled_account_does_not_hold_the_others() {
+        let budget = budget(50.0, 5);
+        for _ in 0..10 {
+            budget.admit(&key("storm", "r")).await.throttled(true);
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        for _ in 0..40 {
+            let budget = Arc::clone(&budget);
+            tokio::spawn(async move {
+                loop {
+                    let permit = budget.admit(&key("storm", "r")).await;
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    permit.throttled(true);
+                }
+            });
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let started = Instant::now();
+        for _ in 0..10 {
+            budget.admit(&key("healthy", "r")).await;
+        }
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hanging_calls_of_one_region_do_not_hold_the_others() {
+        let budget = budget(50.0, 5);
+        for _ in 0..800 {
+            let budget = Arc::clone(&budget);
+            tokio::spawn(async move {
+                let mut permit = budget.admit(&key("a", "dead")).await;
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                permit.leave();
+                tokio::time::sleep(Duration::from_secs(55)).await;
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let started = Instant::now();
+        budget.admit(&key("a", "healthy")).await;
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     }
 }

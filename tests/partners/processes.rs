@@ -1,5 +1,11 @@
 //! Programs that a test starts and that end with it, and the little HTTP that it takes to ask them.
 
+#![allow(
+    dead_code,
+    clippy::print_stdout,
+    reason = "not every test file needs every part; a failed child's log is printed"
+)]
+
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -37,6 +43,16 @@ impl Running {
         BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "it ended without a word: {}", self.log());
         line
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// What it has said on standard error.

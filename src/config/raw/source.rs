@@ -10,8 +10,8 @@ const MAX_OPEN_BRACKETS: usize = 1000;
 pub(crate) fn decode(bytes: &[u8]) -> Result<String, Diagnostic> {
     if bytes.len() > MAX_FILE_BYTES {
         let message = format!(
-            "the file has {} bytes; at most {MAX_FILE_BYTES} are read: split it, or is this another file?",
-            bytes.len()
+            "the file has more than {} MiB, which is more than is read; is this another file?",
+            MAX_FILE_BYTES >> 20
         );
         return Err(mistake(Spot::default(), message));
     }
