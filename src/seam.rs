@@ -167,6 +167,9 @@ pub struct Outcome {
     pub resources: Option<usize>,
 }
 
+/// Takes what a run has brought before its end.
+pub type Progress<'a> = &'a mut (dyn FnMut(Outcome) + Send);
+
 /// Something that can be collected again and again: a discovery, a fetch, the host.
 pub trait Source: Send {
     /// Waits until collecting makes sense (a fetch waits for its first inventory).
@@ -174,8 +177,9 @@ pub trait Source: Send {
         Box::pin(std::future::ready(()))
     }
 
-    /// Collects once. Dropping the future in the middle must leave the source usable.
-    fn collect(&mut self, now: Now) -> BoxFuture<'_, Outcome>;
+    /// Collects once. What is there before the end may be given to `progress`; the outcome is then only what came after.
+    /// Dropping the future in the middle must leave the source usable.
+    fn collect<'a>(&'a mut self, now: Now, progress: Progress<'a>) -> BoxFuture<'a, Outcome>;
 }
 
 /// The quota that a call draws on.
