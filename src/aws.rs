@@ -13,6 +13,7 @@ pub mod client;
 pub mod convert;
 pub mod crypto;
 pub mod discover;
+pub mod enhanced;
 pub mod fetch;
 pub mod gated;
 pub mod inventory;

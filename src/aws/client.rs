@@ -90,7 +90,11 @@ impl Clients {
             let region = Region::new(emulator.region.clone());
             loader = loader.endpoint_url(&emulator.endpoint_url).credentials_provider(keys).region(region);
         }
-        let base = loader.load().await;
+        let mut base = loader.load().await;
+        if let Some(own) = base.credentials_provider() {
+            let kept = SharedCredentialsProvider::new(credentials::Kept::new(own));
+            base = base.to_builder().credentials_provider(kept).build();
+        }
         let signer = Arc::new(Signer::new(network)?);
         Ok(Self { base, access, signer, roles: Mutex::default() })
     }
@@ -153,7 +157,9 @@ impl Clients {
         };
         self.base
             .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(credentials::Kept::new(provider)))
+            .credentials_provider(SharedCredentialsProvider::new(credentials::Kept::new(
+                SharedCredentialsProvider::new(provider),
+            )))
             .identity_cache(aws_config::identity::IdentityCache::lazy().build())
             .build()
     }

@@ -81,6 +81,11 @@ pub fn metric_family(namespace: &str, metric: &str, statistic: &str) -> Family {
     family(naming::metric_name(namespace, metric, Some(statistic)))
 }
 
+/// The family of an enhanced metric, which is no statistic of anything.
+pub fn enhanced_family(namespace: &str, metric: &str) -> Family {
+    family(naming::metric_name(namespace, metric, None))
+}
+
 /// The family of a namespace's info series.
 pub fn info_family(namespace: &str) -> Family {
     family(naming::info_name(namespace))

@@ -104,9 +104,8 @@ impl Discover {
                 }
             }
         }
-        let completed = special::complete(discovery, &*self.api, found).await;
-        books.calls.extend(completed.calls);
-        completed.items.map_err(|failure| books.failures.push(failure)).ok()
+        let completed = special::complete(discovery, &*self.api, found, &mut books.calls).await;
+        completed.map_err(|failure| books.failures.push(failure)).ok()
     }
 
     /// Lists each metric name once, however many entries name it. Entries keep the file's order.

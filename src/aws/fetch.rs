@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::aws::api::{Api, MetricDataRequest, MetricResult, Point, StatusCode};
 use crate::aws::convert;
+use crate::aws::enhanced::{self, Described, Kept};
 use crate::aws::inventory::Inventory;
 use crate::aws::job::{Job, JobKind, Naming};
 use crate::aws::listing::{Pages, Turn, too_many_pages};
@@ -25,6 +26,8 @@ const BATCHES_IN_FLIGHT: usize = 8;
 const PAGE_RETRIES: u32 = 2;
 /// The pause before that, doubled for the second time, with as much jitter.
 const RETRY_PAUSE: Duration = Duration::from_millis(1_500);
+/// Enhanced metrics must not keep a job's values waiting for longer.
+const ENHANCED_PATIENCE: Duration = Duration::from_secs(60);
 /// How far back a window reaches for points that failed fetches left out: CloudWatch keeps fine points much longer, but
 /// asks a lower quota for windows that begin within three hours.
 const MAX_CATCH_UP: Duration = Duration::from_secs(3 * 3600);
@@ -36,6 +39,7 @@ pub struct Fetch {
     naming: Naming,
     inventories: watch::Receiver<Option<Arc<Inventory>>>,
     current: Option<Current>,
+    enhanced: Kept,
 }
 
 /// What belongs to the newest inventory.
@@ -55,7 +59,7 @@ impl Fetch {
         naming: Naming,
         inventories: watch::Receiver<Option<Arc<Inventory>>>,
     ) -> Self {
-        Self { job, api, naming, inventories, current: None }
+        Self { job, api, naming, inventories, current: None, enhanced: Kept::default() }
     }
 
     async fn run(&mut self, now: Now) -> Outcome {
@@ -64,19 +68,79 @@ impl Fetch {
         let Some(current) = &self.current else { return Outcome::default() };
         let (plan, mut snapshot, mut watermarks) =
             (Arc::clone(&current.plan), current.snapshot.clone(), current.watermarks.clone());
-        let mut outcome = Outcome::default();
-        let seen = if let JobKind::Static(dimensions) = &self.job.kind {
-            statics::fetch(&self.job, dimensions, &*self.api, &plan, now, &mut snapshot, &mut outcome).await
+        let (mut outcome, mut calls) = (Outcome::default(), Vec::new());
+        let (mut seen, described) = if let JobKind::Static(dimensions) = &self.job.kind {
+            let seen = statics::fetch(&self.job, dimensions, &*self.api, &plan, now, &mut snapshot, &mut outcome).await;
+            (seen, None)
         } else {
-            self.batches(&plan, now, &mut snapshot, &mut watermarks, &mut outcome).await
+            futures_util::future::join(
+                self.batches(&plan, now, &mut snapshot, &mut watermarks, &mut outcome),
+                self.describe(&inventory, now, &mut calls),
+            )
+            .await
         };
+        outcome.calls.extend(calls);
+        let plan = match described {
+            Some(described) => self.take(described, plan, &inventory, now, &mut snapshot, &mut outcome),
+            None => plan,
+        };
+        seen |= self.confirm(&plan, now, &mut snapshot);
         self.info(&plan, &inventory, seen, outcome.failures.is_empty(), now, &mut snapshot);
-        if let Some(current) = &mut self.current {
-            current.snapshot = snapshot.clone();
-            current.watermarks = watermarks;
-        }
+        self.current = Some(Current { inventory, plan, snapshot: snapshot.clone(), watermarks });
         outcome.snapshot = Some(snapshot);
         outcome
+    }
+
+    /// Asks for enhanced metrics, when there are any and it is time.
+    async fn describe(&self, inventory: &Inventory, now: Now, calls: &mut Vec<Call>) -> Option<Described> {
+        let JobKind::Discovery(discovery) = &self.job.kind else { return None };
+        let (wanted, resources) = (&discovery.enhanced_metrics, &inventory.resources);
+        if wanted.is_empty() || resources.is_empty() || !self.enhanced.is_due(now.steady) {
+            return None;
+        }
+        let asked = enhanced::describe(&self.job.namespace, wanted, resources, &*self.api, calls);
+        Some(tokio::time::timeout(ENHANCED_PATIENCE, asked).await.unwrap_or_else(|_| {
+            let message = format!("not finished within {} s", ENHANCED_PATIENCE.as_secs());
+            let doing = format!("get the enhanced metrics of {}", self.job.namespace);
+            enhanced::nothing(resources, Failure { reason: Reason::Timeout, doing, message })
+        }))
+    }
+
+    /// Takes new enhanced metrics. Other series than before mean a new plan; its batches are the old ones.
+    fn take(
+        &mut self,
+        mut described: Described,
+        plan: Arc<Plan>,
+        inventory: &Inventory,
+        now: Now,
+        snapshot: &mut Snapshot,
+        outcome: &mut Outcome,
+    ) -> Arc<Plan> {
+        outcome.failures.append(&mut described.failures);
+        let mut kept = self.enhanced.clone();
+        kept.take(described, !self.job.timing.stale_after.is_zero(), now.steady);
+        let before = std::mem::replace(&mut self.enhanced, kept);
+        if self.enhanced.is_shaped_as(&before) {
+            return plan;
+        }
+        let plan = self.plan(inventory);
+        let old = std::mem::replace(snapshot, Snapshot::empty(Arc::clone(&plan.set), shown_for(&self.job)));
+        carry_over(&old, snapshot);
+        plan
+    }
+
+    /// Shows enhanced metrics that are good; returns whether there are any.
+    fn confirm(&self, plan: &Plan, now: Now, snapshot: &mut Snapshot) -> bool {
+        let fresh = self.enhanced.fresh();
+        for (at, row) in fresh.iter().enumerate() {
+            snapshot.put(plan.first_enhanced + at, &[Cell::untimed(row.value)], now.steady);
+        }
+        !fresh.is_empty()
+    }
+
+    fn plan(&self, inventory: &Inventory) -> Arc<Plan> {
+        let rows = self.enhanced.rows();
+        Arc::new(plan::plan_with(&self.job, self.naming, self.api.region(), inventory, rows))
     }
 
     /// Makes a new plan when there is a new inventory; series that stay keep their values.
@@ -84,7 +148,8 @@ impl Fetch {
         if self.current.as_ref().is_some_and(|c| Arc::ptr_eq(&c.inventory, inventory)) {
             return;
         }
-        let plan = Arc::new(plan::plan(&self.job, self.naming, self.api.region(), inventory));
+        self.enhanced.follow(&inventory.resources);
+        let plan = self.plan(inventory);
         let mut snapshot = Snapshot::empty(Arc::clone(&plan.set), shown_for(&self.job));
         if let Some(old) = &self.current {
             carry_over(&old.snapshot, &mut snapshot);

@@ -1,5 +1,5 @@
-//! Pure: an inventory becomes the job's series and the batches of queries that fill them. Made once for each inventory;
-//! a fetch only adds the window.
+//! Pure: an inventory (and what enhanced metrics there are) becomes the job's series and the batches of queries that fill
+//! them. Made once for each inventory; a fetch only adds the window.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 
 use crate::aws::api::MetricQuery;
 use crate::aws::convert::{self, Labeler};
+use crate::aws::enhanced::Row;
 use crate::aws::inventory::{FoundMetric, Inventory};
 use crate::aws::job::{Job, JobKind, Naming};
 use crate::model::{SeriesSet, SeriesSetBuilder, Text, Timestamp};
@@ -28,6 +29,8 @@ pub struct Plan {
     pub batches: Vec<Batch>,
     /// Series positions of a static job: for each metric entry, one for each of its statistics.
     pub statics: Vec<Vec<u32>>,
+    /// The series of enhanced metrics: positions from here to `first_info`, one for each row.
+    pub first_enhanced: usize,
     /// The info series: positions from here to the end.
     pub first_info: usize,
 }
@@ -71,8 +74,13 @@ pub fn window(
     (end.minus(Duration::from_secs(length_seconds)), end)
 }
 
-/// Plans a job in a region.
+/// Plans a job in a region, without enhanced metrics.
 pub fn plan(job: &Job, naming: Naming, region: &Text, inventory: &Inventory) -> Plan {
+    plan_with(job, naming, region, inventory, &[])
+}
+
+/// Plans a job in a region. `enhanced`: rows of resources that the inventory has.
+pub fn plan_with(job: &Job, naming: Naming, region: &Text, inventory: &Inventory, enhanced: &[Row]) -> Plan {
     let mut planner = Planner {
         job,
         labeler: Labeler::new(job, naming, region, inventory),
@@ -83,15 +91,23 @@ pub fn plan(job: &Job, naming: Naming, region: &Text, inventory: &Inventory) -> 
     };
     if let JobKind::Static(dimensions) = &job.kind {
         let statics = planner.statics(dimensions);
-        return Plan { set: Arc::new(planner.set.build()), statics, first_info: usize::MAX, ..Plan::default() };
+        let (first_enhanced, first_info) = (usize::MAX, usize::MAX);
+        return Plan { set: Arc::new(planner.set.build()), statics, first_enhanced, first_info, ..Plan::default() };
     }
     let mut positions = 0;
     for found in &inventory.metrics {
         positions += planner.metric(found);
     }
+    planner.enhanced(inventory, enhanced);
     planner.info(inventory);
     let batches = planner.groups.into_iter().flat_map(|g| g.into_batches(job)).collect();
-    Plan { set: Arc::new(planner.set.build()), batches, statics: Vec::new(), first_info: positions }
+    Plan {
+        set: Arc::new(planner.set.build()),
+        batches,
+        statics: Vec::new(),
+        first_enhanced: positions,
+        first_info: positions + enhanced.len(),
+    }
 }
 
 struct Planner<'a> {
@@ -170,6 +186,20 @@ impl Planner<'_> {
         });
         #[expect(clippy::indexing_slicing, reason = "the position was found or made just above")]
         &mut self.groups[at]
+    }
+
+    /// Labelled as CloudWatch metrics are, named without a statistic.
+    fn enhanced(&mut self, inventory: &Inventory, rows: &[Row]) {
+        if rows.is_empty() {
+            return;
+        }
+        let at: HashMap<&Text, usize> = inventory.resources.iter().enumerate().map(|(i, r)| (&r.arn, i)).collect();
+        for row in rows {
+            let family = self.set.family(convert::enhanced_family(&self.job.namespace, row.metric));
+            let labels = self.labeler.series(&row.dimensions, at.get(&row.resource).copied());
+            let labels = self.set.labels(labels);
+            self.set.push(family, labels);
+        }
     }
 
     fn info(&mut self, inventory: &Inventory) {

@@ -11,40 +11,32 @@ mod sources;
 use crate::aws::api::{Api, Resource};
 use crate::aws::catalog::Lookup;
 use crate::aws::job::{Discovery, Tag};
-use crate::aws::paged::Listed;
 use crate::model::Text;
+use crate::seam::{Call, Failure};
 
-/// The resources of the tagging API, completed. `calls` are those that it took.
-pub async fn complete(discovery: &Discovery, api: &dyn Api, tagged: Vec<Resource>) -> Listed<Resource> {
-    match discovery.service.lookup {
-        Lookup::None => Listed { items: Ok(tagged), calls: Vec::new() },
-        Lookup::AutoScaling => extended(tagged, wanted(sources::auto_scaling_groups(api).await, discovery)),
-        Lookup::SpotFleet => extended(tagged, wanted(sources::spot_fleets(api).await, discovery)),
-        Lookup::ManagedPrometheus => extended(tagged, wanted(sources::workspaces(api).await, discovery)),
-        Lookup::StorageGateway => extended(tagged, wanted(additions::storage_gateways(api).await, discovery)),
-        Lookup::TransitGateway => extended(tagged, wanted(additions::attachments(api).await, discovery)),
-        // searchTags know nothing of protections: their one tag is their own.
-        Lookup::Shield => extended(tagged, additions::protected(api).await),
-        Lookup::ApiGateway => filters::apis(api, tagged).await,
-        Lookup::Dms => filters::replication(api, tagged).await,
+/// The resources of the tagging API, completed; `calls` gets what it took.
+pub async fn complete(discovery: &Discovery, api: &dyn Api, mut tagged: Vec<Resource>, calls: &mut Vec<Call>) -> Found {
+    let mut found = match discovery.service.lookup {
+        Lookup::None => return Ok(tagged),
+        Lookup::ApiGateway => return filters::apis(api, tagged, calls).await,
+        Lookup::Dms => return filters::replication(api, tagged, calls).await,
+        Lookup::AutoScaling => sources::auto_scaling_groups(api, calls).await?,
+        Lookup::SpotFleet => sources::spot_fleets(api, calls).await?,
+        Lookup::ManagedPrometheus => sources::workspaces(api, calls).await?,
+        Lookup::StorageGateway => additions::storage_gateways(api, calls).await?,
+        Lookup::TransitGateway => additions::attachments(api, calls).await?,
+        Lookup::Shield => additions::protected(api, calls).await?,
+    };
+    // The tagging API filters by itself; these lists are filtered here. searchTags know nothing of protections.
+    if discovery.service.lookup != Lookup::Shield {
+        found.retain(|r| discovery.wants(&r.tags));
     }
+    tagged.extend(found);
+    Ok(tagged)
 }
 
-fn extended(mut tagged: Vec<Resource>, found: Listed<Resource>) -> Listed<Resource> {
-    let items = found.items.map(|more| {
-        tagged.extend(more);
-        tagged
-    });
-    Listed { items, calls: found.calls }
-}
-
-/// The tagging API filters by the keys of searchTags; these lists are filtered here.
-fn wanted(mut found: Listed<Resource>, discovery: &Discovery) -> Listed<Resource> {
-    if let Ok(resources) = &mut found.items {
-        resources.retain(|r| discovery.wants(&r.tags));
-    }
-    found
-}
+/// What a look-up found.
+type Found = Result<Vec<Resource>, Failure>;
 
 /// A tag; half a tag is none.
 fn tag(key: Option<&str>, value: Option<&str>) -> Option<Tag> {

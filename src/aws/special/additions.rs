@@ -5,12 +5,12 @@ use serde::Deserialize;
 
 use crate::aws::api::{Api, Page, Resource};
 use crate::aws::job::Tag;
-use crate::aws::paged::{self, Listed, Read};
+use crate::aws::paged::{self, Read};
 use crate::aws::question::{GATEWAY_TAGS, GATEWAYS, PROTECTIONS, Question, TRANSIT_GATEWAY_ATTACHMENTS};
-use crate::aws::special::tag;
+use crate::aws::special::{Found, tag};
 use crate::aws::xml::Element;
 use crate::model::Text;
-use crate::seam::{Failure, Reason};
+use crate::seam::{Call, Failure, Reason};
 
 /// Gateways whose tags are asked for at the same time.
 const GATEWAYS_IN_FLIGHT: usize = 4;
@@ -20,11 +20,11 @@ const PER_PAGE: u32 = 100;
 const HOME_OF_GLOBAL_RESOURCES: &str = "us-east-1";
 
 /// Attachments of transit gateways as `gateway/attachment`.
-pub(super) async fn attachments(api: &dyn Api) -> Listed<Resource> {
-    paged::all(api, &Question::new(&TRANSIT_GATEWAY_ATTACHMENTS), read_attachments).await
+pub(super) async fn attachments(api: &dyn Api, calls: &mut Vec<Call>) -> Found {
+    paged::all(api, &Question::new(&TRANSIT_GATEWAY_ATTACHMENTS), read_attachments, calls).await
 }
 
-fn read_attachments(body: &[u8]) -> Read<Resource> {
+fn read_attachments(body: &[u8]) -> Read<Page<Resource>> {
     let root = Element::parse(body).map_err(|e| e.to_string())?;
     let attachment = |a: &Element| {
         let tags = a.list("tagSet", "item").filter_map(|t| tag(t.text("key"), t.text("value"))).collect();
@@ -36,39 +36,27 @@ fn read_attachments(body: &[u8]) -> Read<Resource> {
 }
 
 /// Gateways as `id/name`. Their tags take one call each: no listing has them.
-pub(super) async fn storage_gateways(api: &dyn Api) -> Listed<Resource> {
-    let Listed { items, mut calls } =
-        paged::all(api, &Question::new(&GATEWAYS).with("Limit", PER_PAGE), read_gateways).await;
-    let gateways = match items {
-        Ok(gateways) => gateways,
-        Err(failure) => return Listed { items: Err(failure), calls },
-    };
+pub(super) async fn storage_gateways(api: &dyn Api, calls: &mut Vec<Call>) -> Found {
+    let gateways = paged::all(api, &Question::new(&GATEWAYS).with("Limit", PER_PAGE), read_gateways, calls).await?;
     let asked = gateways.into_iter().map(|gateway| async move {
         let question = Question::new(&GATEWAY_TAGS).with("ResourceARN", &*gateway.arn);
-        let tags = paged::all(api, &question, read_gateway_tags).await;
-        (gateway, tags)
+        let mut calls = Vec::new();
+        let tags = paged::all(api, &question, read_gateway_tags, &mut calls).await;
+        (gateway, tags, calls)
     });
-    let answered: Vec<_> = stream::iter(asked).buffered(GATEWAYS_IN_FLIGHT).collect().await;
-    let mut items = Ok(Vec::new());
-    for (gateway, tags) in answered {
-        calls.extend(tags.calls);
-        match (&mut items, tags.items) {
-            (Ok(found), Ok(tags)) => {
-                let arn = format!("{}/{}", gateway.id, gateway.name);
-                found.push(Resource { arn: arn.into(), tags });
-            }
-            (Ok(_), Err(failure)) => items = Err(failure),
-            (Err(_), _) => {}
-        }
+    let mut answered = stream::iter(asked).buffered(GATEWAYS_IN_FLIGHT);
+    let mut found = Vec::new();
+    while let Some((gateway, tags, made)) = answered.next().await {
+        calls.extend(made);
+        found.push(Resource { arn: format!("{}/{}", gateway.id, gateway.name).into(), tags: tags? });
     }
-    Listed { items, calls }
+    Ok(found)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Gateways {
-    #[serde(default)]
-    gateways: Vec<Gateway>,
+    gateways: Option<Vec<Gateway>>,
     marker: Option<String>,
 }
 
@@ -82,16 +70,15 @@ struct Gateway {
     name: String,
 }
 
-fn read_gateways(body: &[u8]) -> Read<Gateway> {
+fn read_gateways(body: &[u8]) -> Read<Page<Gateway>> {
     let page: Gateways = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-    Ok(Page { items: page.gateways, next: page.marker })
+    Ok(Page { items: page.gateways.unwrap_or_default(), next: page.marker })
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct GatewayTags {
-    #[serde(default)]
-    tags: Vec<GatewayTag>,
+    tags: Option<Vec<GatewayTag>>,
     marker: Option<String>,
 }
 
@@ -102,25 +89,23 @@ struct GatewayTag {
     value: Option<String>,
 }
 
-fn read_gateway_tags(body: &[u8]) -> Read<Tag> {
+fn read_gateway_tags(body: &[u8]) -> Read<Page<Tag>> {
     let page: GatewayTags = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-    let items = page.tags.iter().filter_map(|t| tag(t.key.as_deref(), t.value.as_deref())).collect();
+    let items = page.tags.iter().flatten().filter_map(|t| tag(t.key.as_deref(), t.value.as_deref())).collect();
     Ok(Page { items, next: page.marker })
 }
 
 /// What Shield protects in this region, by its own ARN. The protection's ARN is the one tag.
-pub(super) async fn protected(api: &dyn Api) -> Listed<Resource> {
-    let listed = paged::all(api, &Question::new(&PROTECTIONS).with("MaxResults", PER_PAGE), read_protections).await;
-    let items =
-        listed.items.and_then(|all| all.into_iter().filter_map(|p| p.resource_in(api.region()).transpose()).collect());
-    Listed { items, calls: listed.calls }
+pub(super) async fn protected(api: &dyn Api, calls: &mut Vec<Call>) -> Found {
+    let question = Question::new(&PROTECTIONS).with("MaxResults", PER_PAGE);
+    let all = paged::all(api, &question, read_protections, calls).await?;
+    all.into_iter().filter_map(|p| p.resource_in(api.region()).transpose()).collect()
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Protections {
-    #[serde(default)]
-    protections: Vec<Protection>,
+    protections: Option<Vec<Protection>>,
     next_token: Option<String>,
 }
 
@@ -159,7 +144,7 @@ fn region_of(arn: &str) -> Option<&str> {
     Some(region)
 }
 
-fn read_protections(body: &[u8]) -> Read<Protection> {
+fn read_protections(body: &[u8]) -> Read<Page<Protection>> {
     let page: Protections = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-    Ok(Page { items: page.protections, next: page.next_token })
+    Ok(Page { items: page.protections.unwrap_or_default(), next: page.next_token })
 }

@@ -4,9 +4,11 @@ use hashbrown::HashMap;
 use serde::Deserialize;
 
 use crate::aws::api::{Api, Page, Resource};
-use crate::aws::paged::{self, Listed, Read};
+use crate::aws::paged::{self, Read};
 use crate::aws::question::{HTTP_APIS, Question, REPLICATION_INSTANCES, REPLICATION_TASKS, REST_APIS};
+use crate::aws::special::Found;
 use crate::model::Text;
+use crate::seam::Call;
 
 /// REST APIs in a page, AWS' maximum.
 const REST_APIS_PER_PAGE: u32 = 500;
@@ -15,17 +17,11 @@ const REPLICATION_PER_PAGE: u32 = 100;
 
 /// Only listed APIs themselves are resources, not their stages and routes. CloudWatch knows HTTP and WebSocket APIs by their
 /// id and REST APIs by their name, so a REST API's id gives way to its name.
-pub(super) async fn apis(api: &dyn Api, tagged: Vec<Resource>) -> Listed<Resource> {
-    let rest_question = Question::new(&REST_APIS).with("limit", REST_APIS_PER_PAGE);
-    let rest = paged::all(api, &rest_question, read_rest_apis).await;
-    let mut calls = rest.calls;
-    let rest = match rest.items {
-        Ok(rest) => rest,
-        Err(failure) => return Listed { items: Err(failure), calls },
-    };
-    let http = paged::all(api, &Question::new(&HTTP_APIS), read_http_apis).await;
-    calls.extend(http.calls);
-    Listed { items: http.items.map(|http| named(tagged, rest, http)), calls }
+pub(super) async fn apis(api: &dyn Api, tagged: Vec<Resource>, calls: &mut Vec<Call>) -> Found {
+    let question = Question::new(&REST_APIS).with("limit", REST_APIS_PER_PAGE);
+    let rest = paged::all(api, &question, read_rest_apis, calls).await?;
+    let http = paged::all(api, &Question::new(&HTTP_APIS), read_http_apis, calls).await?;
+    Ok(named(tagged, rest, http))
 }
 
 /// Every listed API stands for one resource, its first.
@@ -45,8 +41,7 @@ fn named(tagged: Vec<Resource>, rest: Vec<RestApi>, http: Vec<String>) -> Vec<Re
 
 #[derive(Deserialize)]
 struct RestApis {
-    #[serde(default)]
-    item: Vec<RestApi>,
+    item: Option<Vec<RestApi>>,
     position: Option<String>,
 }
 
@@ -56,16 +51,15 @@ struct RestApi {
     name: String,
 }
 
-fn read_rest_apis(body: &[u8]) -> Read<RestApi> {
+fn read_rest_apis(body: &[u8]) -> Read<Page<RestApi>> {
     let page: RestApis = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-    Ok(Page { items: page.item, next: page.position })
+    Ok(Page { items: page.item.unwrap_or_default(), next: page.position })
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct HttpApis {
-    #[serde(default)]
-    items: Vec<HttpApi>,
+    items: Option<Vec<HttpApi>>,
     next_token: Option<String>,
 }
 
@@ -75,49 +69,39 @@ struct HttpApi {
     api_id: String,
 }
 
-fn read_http_apis(body: &[u8]) -> Read<String> {
+fn read_http_apis(body: &[u8]) -> Read<Page<String>> {
     let page: HttpApis = serde_json::from_slice(body).map_err(|e| e.to_string())?;
-    Ok(Page { items: page.items.into_iter().map(|a| a.api_id).collect(), next: page.next_token })
+    Ok(Page { items: page.items.into_iter().flatten().map(|a| a.api_id).collect(), next: page.next_token })
 }
 
 /// Metrics of DMS name the replication instance, which ARNs lack: it is appended to those of instances and of their tasks.
-pub(super) async fn replication(api: &dyn Api, mut tagged: Vec<Resource>) -> Listed<Resource> {
+pub(super) async fn replication(api: &dyn Api, mut tagged: Vec<Resource>, calls: &mut Vec<Call>) -> Found {
     if tagged.is_empty() {
-        return Listed { items: Ok(tagged), calls: Vec::new() };
+        return Ok(tagged);
     }
     let question = Question::new(&REPLICATION_INSTANCES).with("MaxRecords", REPLICATION_PER_PAGE);
-    let instances = paged::all(api, &question, read_instances).await;
-    let mut calls = instances.calls;
-    let instances = match instances.items {
-        Ok(instances) => instances,
-        Err(failure) => return Listed { items: Err(failure), calls },
-    };
+    let instances = paged::all(api, &question, read_instances, calls).await?;
     let question =
         Question::new(&REPLICATION_TASKS).with("MaxRecords", REPLICATION_PER_PAGE).with("WithoutSettings", true);
-    let tasks = paged::all(api, &question, read_tasks).await;
-    calls.extend(tasks.calls);
-    let items = tasks.items.map(|tasks| {
-        let mut instance_of: HashMap<String, String> = instances.into_iter().collect();
-        for (task, instance) in tasks {
-            if let Some(id) = instance_of.get(&instance).cloned() {
-                instance_of.insert(task, id);
-            }
+    let tasks = paged::all(api, &question, read_tasks, calls).await?;
+    let mut instance_of: HashMap<String, String> = instances.into_iter().collect();
+    for (task, instance) in tasks {
+        if let Some(id) = instance_of.get(&instance).cloned() {
+            instance_of.insert(task, id);
         }
-        for resource in &mut tagged {
-            if let Some(id) = instance_of.get(&*resource.arn) {
-                resource.arn = format!("{}/{id}", resource.arn).into();
-            }
+    }
+    for resource in &mut tagged {
+        if let Some(id) = instance_of.get(&*resource.arn) {
+            resource.arn = format!("{}/{id}", resource.arn).into();
         }
-        tagged
-    });
-    Listed { items, calls }
+    }
+    Ok(tagged)
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Instances {
-    #[serde(default)]
-    replication_instances: Vec<Instance>,
+    replication_instances: Option<Vec<Instance>>,
     marker: Option<String>,
 }
 
@@ -129,17 +113,16 @@ struct Instance {
 }
 
 /// ARN and identifier of each instance.
-fn read_instances(body: &[u8]) -> Read<(String, String)> {
+fn read_instances(body: &[u8]) -> Read<Page<(String, String)>> {
     let page: Instances = serde_json::from_slice(body).map_err(|e| e.to_string())?;
     let instance = |i: Instance| (i.replication_instance_arn, i.replication_instance_identifier);
-    Ok(Page { items: page.replication_instances.into_iter().map(instance).collect(), next: page.marker })
+    Ok(Page { items: page.replication_instances.into_iter().flatten().map(instance).collect(), next: page.marker })
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Tasks {
-    #[serde(default)]
-    replication_tasks: Vec<Task>,
+    replication_tasks: Option<Vec<Task>>,
     marker: Option<String>,
 }
 
@@ -152,8 +135,8 @@ struct Task {
 }
 
 /// ARNs of each task and of its instance.
-fn read_tasks(body: &[u8]) -> Read<(String, String)> {
+fn read_tasks(body: &[u8]) -> Read<Page<(String, String)>> {
     let page: Tasks = serde_json::from_slice(body).map_err(|e| e.to_string())?;
     let task = |t: Task| (t.replication_task_arn, t.replication_instance_arn);
-    Ok(Page { items: page.replication_tasks.into_iter().map(task).collect(), next: page.marker })
+    Ok(Page { items: page.replication_tasks.into_iter().flatten().map(task).collect(), next: page.marker })
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::aws::api::{Api, Page, Resource};
-use crate::aws::paged::{self, Listed, Read};
+use crate::aws::paged::{self, Read};
 use crate::aws::question::{AUTO_SCALING_GROUPS, Question, SPOT_FLEETS, WORKSPACES};
-use crate::aws::special::tag;
+use crate::aws::special::{Found, tag};
 use crate::aws::xml::Element;
+use crate::seam::Call;
 
 /// Groups in a page; AWS gives fifty unless asked for its maximum.
 const GROUPS_PER_PAGE: u32 = 100;
@@ -16,12 +17,12 @@ const GROUPS_PER_PAGE: u32 = 100;
 const WORKSPACES_PER_PAGE: u32 = 1_000;
 
 /// Auto-scaling groups with their tags.
-pub(super) async fn auto_scaling_groups(api: &dyn Api) -> Listed<Resource> {
+pub(super) async fn auto_scaling_groups(api: &dyn Api, calls: &mut Vec<Call>) -> Found {
     let question = Question::new(&AUTO_SCALING_GROUPS).with("MaxRecords", GROUPS_PER_PAGE);
-    paged::all(api, &question, read_groups).await
+    paged::all(api, &question, read_groups, calls).await
 }
 
-fn read_groups(body: &[u8]) -> Read<Resource> {
+fn read_groups(body: &[u8]) -> Read<Page<Resource>> {
     let root = Element::parse(body).map_err(|e| e.to_string())?;
     let result = root.find("DescribeAutoScalingGroupsResult").ok_or("there is no result")?;
     let group = |g: &Element| {
@@ -33,11 +34,11 @@ fn read_groups(body: &[u8]) -> Read<Resource> {
 }
 
 /// Spot fleets by their ids, which stand in place of ARNs.
-pub(super) async fn spot_fleets(api: &dyn Api) -> Listed<Resource> {
-    paged::all(api, &Question::new(&SPOT_FLEETS), read_fleets).await
+pub(super) async fn spot_fleets(api: &dyn Api, calls: &mut Vec<Call>) -> Found {
+    paged::all(api, &Question::new(&SPOT_FLEETS), read_fleets, calls).await
 }
 
-fn read_fleets(body: &[u8]) -> Read<Resource> {
+fn read_fleets(body: &[u8]) -> Read<Page<Resource>> {
     let root = Element::parse(body).map_err(|e| e.to_string())?;
     let fleet = |f: &Element| {
         let tags = f.list("tagSet", "item").filter_map(|t| tag(t.text("key"), t.text("value")));
@@ -48,16 +49,15 @@ fn read_fleets(body: &[u8]) -> Read<Resource> {
 }
 
 /// Workspaces of managed Prometheus.
-pub(super) async fn workspaces(api: &dyn Api) -> Listed<Resource> {
+pub(super) async fn workspaces(api: &dyn Api, calls: &mut Vec<Call>) -> Found {
     let question = Question::new(&WORKSPACES).with("maxResults", WORKSPACES_PER_PAGE);
-    paged::all(api, &question, read_workspaces).await
+    paged::all(api, &question, read_workspaces, calls).await
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Workspaces {
-    #[serde(default)]
-    workspaces: Vec<Workspace>,
+    workspaces: Option<Vec<Workspace>>,
     next_token: Option<String>,
 }
 
@@ -67,11 +67,11 @@ struct Workspace {
     tags: Option<BTreeMap<String, Option<String>>>,
 }
 
-fn read_workspaces(body: &[u8]) -> Read<Resource> {
+fn read_workspaces(body: &[u8]) -> Read<Page<Resource>> {
     let page: Workspaces = serde_json::from_slice(body).map_err(|e| e.to_string())?;
     let workspace = |w: Workspace| {
         let tags = w.tags.iter().flatten().filter_map(|(k, v)| tag(Some(k), v.as_deref())).collect();
         Resource { arn: w.arn.into(), tags }
     };
-    Ok(Page { items: page.workspaces.into_iter().map(workspace).collect(), next: page.next_token })
+    Ok(Page { items: page.workspaces.into_iter().flatten().map(workspace).collect(), next: page.next_token })
 }
