@@ -152,6 +152,8 @@ pub struct Call {
     pub failed: Option<Reason>,
     /// For calls that are billed by metric.
     pub metrics: MetricsRequested,
+    /// It failed, and the same page is asked for again: what comes of that counts.
+    pub superseded: bool,
 }
 
 /// What came of one collection.

@@ -23,7 +23,9 @@ pub fn fates(running: &[&Target], wanted: &[Target]) -> Vec<Fate> {
     let mut free: Vec<bool> = vec![true; running.len()];
     let mut take = |suits: &dyn Fn(&Target) -> bool| {
         let at = running.iter().zip(&free).position(|(old, free)| *free && suits(old))?;
-        free.get_mut(at).map(|free| *free = false);
+        if let Some(free) = free.get_mut(at) {
+            *free = false;
+        }
         Some(at)
     };
     let mut fates: Vec<Fate> =

@@ -123,7 +123,7 @@ mod tests {
         let report = {
             let seen = Arc::clone(&seen);
             move |r: Run| {
-                seen.lock().unwrap().push((r.outcome.failures.first().map(|f| f.reason), r.end.unwrap().missed))
+                seen.lock().unwrap().push((r.outcome.failures.first().map(|f| f.reason), r.end.unwrap().missed));
             }
         };
         let task = tokio::spawn(worker.run(Box::new(Scripted(script)), report, stop.clone()));
