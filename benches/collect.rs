@@ -110,6 +110,7 @@ impl Instant {
             duration: Duration::ZERO,
             failed: None,
             metrics: MetricsRequested::default(),
+            superseded: false,
         }
     }
 }
@@ -180,7 +181,7 @@ fn benches(c: &mut Criterion) {
     let now = Now { wall: NOW, steady: NOW };
     c.bench_function("apply 100,000 results", |b| {
         b.iter(|| {
-            let outcome = runtime.block_on(fetch.collect(now));
+            let outcome = runtime.block_on(fetch.collect(now, &mut |_| {}));
             assert!(outcome.snapshot.is_some());
             black_box(outcome)
         });

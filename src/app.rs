@@ -6,6 +6,7 @@ pub mod demo;
 pub mod healthcheck;
 pub mod listen;
 pub mod network;
+pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod sim;

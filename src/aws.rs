@@ -8,6 +8,7 @@
 
 pub mod api;
 pub mod associate;
+mod batch;
 pub mod catalog;
 pub mod client;
 pub mod convert;

@@ -152,6 +152,8 @@ pub struct Call {
     pub failed: Option<Reason>,
     /// For calls that are billed by metric.
     pub metrics: MetricsRequested,
+    /// It failed, and the same page is asked for again: what comes of that counts.
+    pub superseded: bool,
 }
 
 /// What came of one collection.
@@ -167,6 +169,9 @@ pub struct Outcome {
     pub resources: Option<usize>,
 }
 
+/// Takes what a run has brought before its end.
+pub type Progress<'a> = &'a mut (dyn FnMut(Outcome) + Send);
+
 /// Something that can be collected again and again: a discovery, a fetch, the host.
 pub trait Source: Send {
     /// Waits until collecting makes sense (a fetch waits for its first inventory).
@@ -174,8 +179,9 @@ pub trait Source: Send {
         Box::pin(std::future::ready(()))
     }
 
-    /// Collects once. Dropping the future in the middle must leave the source usable.
-    fn collect(&mut self, now: Now) -> BoxFuture<'_, Outcome>;
+    /// Collects once. What is there before the end may be given to `progress`; the outcome is then only what came after.
+    /// Dropping the future in the middle must leave the source usable.
+    fn collect<'a>(&'a mut self, now: Now, progress: Progress<'a>) -> BoxFuture<'a, Outcome>;
 }
 
 /// The quota that a call draws on.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use self::metrics::{Metrics, fraction_of};
 use self::price::{Dollars, Price};
 use self::yace::YaceCounters;
-use crate::model::{Text, Timestamp};
+use crate::model::{Now, Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 
 /// The text formats in which the self-metrics can be written.
@@ -108,7 +108,8 @@ pub struct Telemetry {
     prices: Vec<Price>,
     dollars: Mutex<Dollars>,
     /// The ages at which a page shows jobs are computed from these when the page is written.
-    last_success: Mutex<BTreeMap<(JobLabels, RunKind), Timestamp>>,
+    /// Steady time: a step of the clock is no age.
+    fresh_at: Mutex<BTreeMap<(JobLabels, RunKind), Timestamp>>,
     process_started_seconds: Option<f64>,
 }
 
@@ -123,7 +124,7 @@ impl Telemetry {
             yace: settings.yace.then(YaceCounters::default),
             prices: settings.prices,
             dollars: Mutex::default(),
-            last_success: Mutex::default(),
+            fresh_at: Mutex::default(),
             process_started_seconds: process::started_seconds(),
         }
     }
@@ -162,7 +163,10 @@ impl Telemetry {
             m.api_failures.get_or_create(&labels).inc();
         }
         m.api_duration.0.get_or_create(&[("operation", call.operation.into())]).observe(call.duration.as_secs_f64());
-        self.record_cost(call);
+        // A refused request is not billed.
+        if call.failed.is_none() {
+            self.record_cost(call);
+        }
     }
 
     fn record_cost(&self, call: &Call) {
@@ -207,7 +211,7 @@ impl Telemetry {
         failures: &[Failure],
         series: Option<usize>,
         resources: Option<usize>,
-        now: Timestamp,
+        now: Now,
     ) {
         let m = &self.metrics;
         let run = run_labels(job, kind);
@@ -217,8 +221,8 @@ impl Telemetry {
             m.job_failures.get_or_create(&failure_labels(job, kind, failure.reason)).inc();
         }
         if failures.is_empty() {
-            m.job_last_success.get_or_create(&run).set(seconds(now));
-            lock(&self.last_success).insert((job.clone(), kind), now);
+            m.job_last_success.get_or_create(&run).set(seconds(now.wall));
+            lock(&self.fresh_at).insert((job.clone(), kind), now.steady);
         }
         for (family, count) in [(&m.job_series, series), (&m.job_resources, resources)] {
             if let Some(count) = count {
@@ -232,10 +236,19 @@ impl Telemetry {
         self.metrics.job_overlaps.get_or_create(&run_labels(job, kind)).inc();
     }
 
+    /// A job begins: until its first success, it is as old as this.
+    pub fn expect(&self, job: &JobLabels, now: Now) {
+        let mut fresh_at = lock(&self.fresh_at);
+        for kind in RunKind::ALL {
+            fresh_at.entry((job.clone(), kind)).or_insert(now.steady);
+        }
+    }
+
     /// Forgets a job that the configuration no longer has.
     pub fn retire(&self, job: &JobLabels) {
         let m = &self.metrics;
         for kind in RunKind::ALL {
+            lock(&self.fresh_at).remove(&(job.clone(), kind));
             let run = run_labels(job, kind);
             for family in [&m.job_last_success, &m.job_age, &m.job_duration] {
                 family.remove(&run);
@@ -245,7 +258,6 @@ impl Telemetry {
             for reason in Reason::ALL {
                 m.job_failures.remove(&failure_labels(job, kind, reason));
             }
-            lock(&self.last_success).remove(&(job.clone(), kind));
         }
         m.job_series.remove(&job_labels(job));
         m.job_resources.remove(&job_labels(job));
@@ -279,9 +291,9 @@ impl Telemetry {
         }
     }
 
-    /// The self-metrics at `now`: families in the order of their names. In OpenMetrics the text ends with `# EOF`.
+    /// The self-metrics at `now` (steady): families in the order of their names. In OpenMetrics the text ends with `# EOF`.
     pub fn encode(&self, now: Timestamp, format: Format) -> String {
-        for ((job, kind), at) in &*lock(&self.last_success) {
+        for ((job, kind), at) in &*lock(&self.fresh_at) {
             let age = now.since(*at).as_secs_f64();
             self.metrics.job_age.get_or_create(&run_labels(job, *kind)).set(age);
         }

@@ -282,6 +282,62 @@ async fn held_values_go_when_they_are_stale() {
     let bridge = TestBridge::start(&cloud, &CONFIG.replace("staleAfter: 10m", "staleAfter: 5s")).await;
     bridge.wait_for("both jobs", complete).await;
     cloud.faults().add(Fault::new(Effect::AccessDenied).on("GetMetricData").in_region("eu-west-1"));
-    bridge.wait_for("the end of the held values", |p| p.count(EC2) == 0 && p.count(SQS) == 5).await;
+    let gone = bridge.wait_for("the end of the held values", |p| p.count(EC2) == 0 && p.count(SQS) == 5).await;
+    let later = runs(&gone, "AWS/EC2") + 4.0;
+    let flaps = |p: &Page| {
+        assert_eq!(p.count(EC2), 0, "stale values came back");
+        runs(p, "AWS/EC2") >= later
+    };
+    bridge.wait_for("further runs", flaps).await;
+    bridge.stop().await;
+}
+
+/// EC2 jobs that differ in a custom tag, asked for once an hour.
+fn tagged_jobs(tags: &[&str]) -> String {
+    let job = |tag: &&str| {
+        format!(
+            "      - {{type: AWS/EC2, regions: [eu-west-1], customTags: [{{key: job, value: {tag}}}], \
+             metrics: [{{name: CPUUtilization, statistics: [Average], length: 3600}}]}}\n"
+        )
+    };
+    let jobs: String = tags.iter().map(job).collect();
+    format!("aws:\n  interval: 1h\n  discovery:\n    jobs:\n{jobs}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_finds_unchanged_jobs_wherever_they_stand() {
+    let cloud = cloud(world()).await;
+    let bridge = TestBridge::start(&cloud, &tagged_jobs(&["a", "b", "c"])).await;
+    let of = |p: &Page, tag: &str| {
+        p.of(EC2).iter().filter(|(s, ..)| s.contains(&format!("custom_tag_job=\"{tag}\""))).count()
+    };
+    bridge.wait_for("all jobs", |p| ["a", "b", "c"].iter().all(|tag| of(p, tag) == 5)).await;
+    let asked = cloud.ledger().bill().calls("GetMetricData");
+    assert_eq!(bridge.reload(&tagged_jobs(&["b", "c"])).await.0, 200);
+    let page = bridge.page().await;
+    assert_eq!((of(&page, "a"), of(&page, "b"), of(&page, "c")), (0, 5, 5));
+    assert_eq!(cloud.ledger().bill().calls("GetMetricData"), asked, "nothing is bought again");
+    assert_eq!(bridge.get("/-/ready").await.0, 200);
+    assert_eq!(page.count("raingauge_job_series{"), 2, "the job that is gone has no metrics of its own");
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_a_reload_ended_reports_nothing() {
+    let cloud = cloud(world()).await;
+    cloud.faults().add(Fault::new(Effect::Hang).on("ListMetrics"));
+    let bridge = TestBridge::start(&cloud, &tagged_jobs(&["a0", "b0", "c0"])).await;
+    for n in 1..5 {
+        let tags = ["a", "b", "c"].map(|t| format!("{t}{n}"));
+        assert_eq!(bridge.reload(&tagged_jobs(&tags.each_ref().map(String::as_str))).await.0, 200);
+        assert_eq!(bridge.get("/-/ready").await.0, 503);
+    }
+    let page = bridge.page().await;
+    assert_eq!(
+        page.count("raingauge_job_last_success_timestamp_seconds"),
+        0,
+        "nothing was ever listed:\n{}",
+        page.text
+    );
     bridge.stop().await;
 }

@@ -45,10 +45,10 @@ async fn what_the_cloud_has_becomes_series() {
     let (sender, receiver) = watch::channel(None);
     let mut discover = Discover::new(Arc::clone(&job), api.clone(), sender);
     let mut fetch = Fetch::new(job, api, aws.naming, receiver);
-    let found = discover.collect(clock.read()).await;
+    let found = discover.collect(clock.read(), &mut |_| {}).await;
     assert!(found.failures.is_empty(), "{:?}", found.failures);
     assert_eq!(found.resources, Some(7));
-    let got = fetch.collect(clock.read()).await;
+    let got = fetch.collect(clock.read(), &mut |_| {}).await;
     assert!(got.failures.is_empty(), "{:?}", got.failures);
     let snapshot = got.snapshot.unwrap();
     assert_eq!(snapshot.set.series.len(), 7 * 3);

@@ -1,14 +1,15 @@
 //! The running bridge: settings become workers, outcomes go to the store and into the books, a reload changes only what
 //! differs.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::reload::{Fate, fates, unique_labels};
 use crate::app::states::{RunFacts, States};
 use crate::app::target::{Target, targets};
 use crate::aws::api::Api;
@@ -21,7 +22,7 @@ use crate::clock::Clock;
 use crate::model::Text;
 use crate::seam::{Gate, Source};
 use crate::store::{SlotKey, Store};
-use crate::telemetry::{RunKind, Telemetry};
+use crate::telemetry::{JobLabels, RunKind, Telemetry};
 use crate::work::budget::{Budget, Limit, Limits};
 use crate::work::readiness::Readiness;
 use crate::work::schedule::Schedule;
@@ -58,14 +59,18 @@ pub struct Bridge {
     shared: Shared,
     network: Network,
     gate: Arc<dyn Gate>,
-    running: tokio::sync::Mutex<BTreeMap<Text, Running>>,
+    running: tokio::sync::Mutex<Vec<Running>>,
     stop: CancellationToken,
 }
 
+/// Where the reports of a target's workers go. A reload may move it; `None`: they are no longer wanted. Held for the whole
+/// of a report, so that none comes after its end.
+type Place = Arc<Mutex<Option<SlotKey>>>;
+
 struct Running {
     target: Target,
-    /// Where the workers' reports find the slot, which a reload may move.
-    slot: Arc<Mutex<SlotKey>>,
+    labels: JobLabels,
+    place: Place,
     stop: CancellationToken,
 }
 
@@ -82,28 +87,32 @@ impl Bridge {
         let wanted = targets(settings);
         let clients = Arc::new(Clients::load(settings.access.clone(), &self.network).await?);
         let mut running = self.running.lock().await;
-        let gone: Vec<Text> =
-            running.keys().filter(|name| !wanted.iter().any(|t| t.slot.name == **name)).cloned().collect();
-        for name in gone {
-            if let Some(old) = running.remove(&name) {
-                self.end(&old);
-            }
-        }
-        for target in wanted {
-            let name = Text::clone(&target.slot.name);
-            match running.get_mut(&name) {
-                Some(old) if old.target.definition == target.definition => self.keep(old, &target),
-                old => {
-                    if let Some(old) = old {
-                        old.stop.cancel();
-                        self.shared.store.rename(&current(&old.slot), target.slot.clone());
-                        self.shared.states.remove(&current(&old.slot));
-                    }
-                    let started = self.start(target, settings.naming, Arc::clone(&clients));
-                    running.insert(name, started);
+        let mut old: Vec<Option<Running>> = std::mem::take(&mut *running).into_iter().map(Some).collect();
+        let fates = fates(&old.iter().flatten().map(|r| &r.target).collect::<Vec<_>>(), &wanted);
+        let stays = |fate: &Fate| match fate {
+            Fate::Kept(at) | Fate::Changed(at) => old.get(*at)?.as_ref().map(|r| r.labels.clone()),
+            Fate::New => None,
+        };
+        let mut taken: BTreeSet<JobLabels> = fates.iter().filter_map(stays).collect();
+        for (order, (target, fate)) in wanted.into_iter().zip(fates).enumerate() {
+            let mut take = |at: usize| old.get_mut(at).and_then(Option::take);
+            let next = match fate {
+                Fate::Kept(at) => take(at).map(|old| self.keep(old, order)),
+                Fate::Changed(at) => take(at).map(|old| {
+                    let slot = slot_key(order, &old.labels);
+                    self.replace(&old, &slot);
+                    self.start(target, old.labels, slot, settings.naming, &clients)
+                }),
+                Fate::New => {
+                    let labels = unique_labels(&target, &taken);
+                    taken.insert(labels.clone());
+                    let slot = slot_key(order, &labels);
+                    Some(self.start(target, labels, slot, settings.naming, &clients))
                 }
-            }
+            };
+            running.extend(next);
         }
+        old.into_iter().flatten().for_each(|gone| self.end(&gone));
         Ok(())
     }
 
@@ -124,45 +133,69 @@ impl Bridge {
     /// Stops all workers; runs in flight are dropped.
     pub async fn shut_down(&self) {
         self.stop.cancel();
-        for (_, running) in std::mem::take(&mut *self.running.lock().await) {
-            running.stop.cancel();
-        }
+        self.running.lock().await.clear();
     }
 
     /// The position in the file may have changed.
-    fn keep(&self, old: &mut Running, target: &Target) {
-        let mut slot = old.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if *slot != target.slot {
-            self.shared.store.rename(&slot, target.slot.clone());
-            self.shared.states.rename(&slot, target.slot.clone());
-            *slot = target.slot.clone();
+    fn keep(&self, old: Running, order: usize) -> Running {
+        let slot = slot_key(order, &old.labels);
+        let mut place = lock(&old.place);
+        if let Some(before) = place.replace(slot.clone()).filter(|before| *before != slot) {
+            self.shared.store.rename(&before, slot.clone());
+            self.shared.states.rename(&before, slot);
         }
-        old.target = target.clone();
+        drop(place);
+        old
+    }
+
+    /// The values stay, in the place of whoever follows.
+    fn replace(&self, old: &Running, slot: &SlotKey) {
+        old.stop.cancel();
+        if let Some(before) = lock(&old.place).take() {
+            self.shared.store.rename(&before, slot.clone());
+            self.shared.states.remove(&before);
+        }
     }
 
     fn end(&self, old: &Running) {
         old.stop.cancel();
-        let slot = current(&old.slot);
-        self.shared.store.retire(&slot);
-        self.shared.states.remove(&slot);
-        self.shared.readiness.release(&slot.name);
-        self.shared.telemetry.retire(&old.target.labels);
+        if let Some(slot) = lock(&old.place).take() {
+            self.shared.store.retire(&slot);
+            self.shared.states.remove(&slot);
+            self.shared.readiness.release(&slot.name);
+            self.shared.telemetry.retire(&old.labels);
+        }
     }
 
-    fn start(&self, target: Target, naming: Naming, clients: Arc<Clients>) -> Running {
-        let slot = Arc::new(Mutex::new(target.slot.clone()));
+    fn start(
+        &self,
+        target: Target,
+        labels: JobLabels,
+        slot: SlotKey,
+        naming: Naming,
+        clients: &Arc<Clients>,
+    ) -> Running {
         let stop = self.stop.child_token();
-        self.shared.states.add(&target);
-        self.shared.readiness.expect(Text::clone(&target.slot.name));
+        self.shared.states.add(&slot, &target, &labels);
+        self.shared.readiness.expect(Text::clone(&slot.name));
+        self.shared.telemetry.expect(&labels, self.shared.clock.read());
+        let place: Place = Arc::new(Mutex::new(Some(slot)));
         let workers = Workers {
             shared: self.shared.clone(),
             target: target.clone(),
-            slot: Arc::clone(&slot),
+            labels: labels.clone(),
+            place: Arc::clone(&place),
             stop: stop.clone(),
         };
-        tokio::spawn(workers.run(naming, clients, Arc::clone(&self.gate)));
-        Running { target, slot, stop }
+        tokio::spawn(workers.run(naming, Arc::clone(clients), Arc::clone(&self.gate)));
+        Running { target, labels, place, stop }
     }
+}
+
+/// Unique, because the labels are; shown to people, so without external ids.
+fn slot_key(order: usize, labels: &JobLabels) -> SlotKey {
+    let order = u32::try_from(order).unwrap_or(u32::MAX);
+    SlotKey { order, name: format!("{} {} {}", labels.job, labels.region, labels.account).trim_end().into() }
 }
 
 /// The two workers of a target.
@@ -170,7 +203,8 @@ impl Bridge {
 struct Workers {
     shared: Shared,
     target: Target,
-    slot: Arc<Mutex<SlotKey>>,
+    labels: JobLabels,
+    place: Place,
     stop: CancellationToken,
 }
 
@@ -184,15 +218,19 @@ impl Workers {
         let timing = job.timing;
         let discover = Box::new(Discover::new(Arc::clone(job), Arc::clone(&api), sender));
         let fetch = Box::new(Fetch::new(Arc::clone(job), api, naming, receiver));
-        let mut tasks = JoinSet::new();
+        let (mut tasks, label) = (JoinSet::new(), Text::clone(&self.labels.job));
         tasks.spawn(self.clone().work(RunKind::Discover, timing.inventory_interval, discover));
         tasks.spawn(self.work(RunKind::Fetch, timing.interval, fetch));
-        while tasks.join_next().await.is_some() {}
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(e) = ended {
+                tracing::error!(job = %label, "a worker ended by a bug, please report it: {e}");
+            }
+        }
     }
 
     async fn work(self, kind: RunKind, interval: Duration, source: Box<dyn Source>) {
         let worker = Worker {
-            name: format!("{} {} in {}", kind.as_str(), self.target.labels.job, self.target.region),
+            name: format!("{} {} in {}", kind.as_str(), self.labels.job, self.target.region),
             schedule: Schedule { interval, retry_early: kind == RunKind::Discover },
             deadline: MIN_DEADLINE.max(interval * 3),
             clock: self.shared.clock.clone(),
@@ -201,39 +239,39 @@ impl Workers {
         worker.run(source, move |run| self.report(kind, run), stop).await;
     }
 
-    /// Hands a run's outcome to everyone whom it concerns.
+    /// Hands a run's outcome to everyone whom it concerns, unless a reload has ended this target meanwhile.
     fn report(&self, kind: RunKind, run: Run) {
+        let place = lock(&self.place);
+        let Some(slot) = &*place else { return };
         let Shared { clock, store, telemetry, readiness, states } = &self.shared;
-        let (now, labels, slot) = (clock.read(), &self.target.labels, current(&self.slot));
-        let outcome = run.outcome;
+        let (now, labels, outcome) = (clock.read(), &self.labels, run.outcome);
         telemetry.record_calls(&outcome.calls);
         let series = outcome.snapshot.as_ref().map(crate::model::Snapshot::present);
-        telemetry.record_run(labels, kind, run.took, &outcome.failures, series, outcome.resources, now.wall);
-        (0..run.missed).for_each(|_| telemetry.overlap(labels, kind));
-        self.log(kind, &outcome.failures, run.missed);
+        if let Some(snapshot) = outcome.snapshot {
+            store.publish(slot.clone(), snapshot);
+        }
+        let Some(end) = run.end else { return };
+        telemetry.record_run(labels, kind, end.took, &outcome.failures, series, outcome.resources, now);
+        (0..end.missed).for_each(|_| telemetry.overlap(labels, kind));
+        self.log(kind, &outcome.failures, end.missed);
         let facts = RunFacts {
             kind,
             ended: now.steady,
-            took: run.took,
-            next: now.steady.plus(run.next_in),
+            took: end.took,
+            next: now.steady.plus(end.next_in),
             series,
             resources: outcome.resources,
             failures: &outcome.failures,
         };
-        states.ran(&slot, &facts);
-        let given_up = kind == RunKind::Discover && !outcome.failures.is_empty();
-        if let Some(snapshot) = outcome.snapshot
-            && !self.stop.is_cancelled()
-        {
-            store.publish(slot.clone(), snapshot);
-        }
+        states.ran(slot, &facts);
+        let given_up = kind == RunKind::Discover && outcome.resources.is_none();
         if kind == RunKind::Fetch || given_up {
             readiness.release(&slot.name);
         }
     }
 
     fn log(&self, kind: RunKind, failures: &[crate::seam::Failure], missed: u64) {
-        let (job, region) = (&self.target.labels.job, &self.target.region);
+        let (job, region) = (&self.labels.job, &self.target.region);
         for failure in failures.iter().take(LOGGED_FAILURES) {
             let (reason, advice) = (failure.reason.as_str(), failure.reason.advice());
             tracing::warn!(%job, %region, reason, advice, "failed to {failure}");
@@ -247,8 +285,9 @@ impl Workers {
     }
 }
 
-fn current(slot: &Mutex<SlotKey>) -> SlotKey {
-    slot.lock().unwrap_or_else(PoisonError::into_inner).clone()
+/// Nothing panics while this lock is held that would leave it half written.
+fn lock(place: &Mutex<Option<SlotKey>>) -> MutexGuard<'_, Option<SlotKey>> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn limits(access: &Access) -> Limits {

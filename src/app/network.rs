@@ -24,12 +24,17 @@ pub fn from_env() -> anyhow::Result<Network> {
     };
     let endpoints = Service::ALL.into_iter().filter_map(own).collect();
     Ok(Network {
-        https_proxy: either("HTTPS_PROXY", "https_proxy"),
+        https_proxy: either("HTTPS_PROXY", "https_proxy").map(with_scheme),
         no_proxy: either("NO_PROXY", "no_proxy"),
         ca_bundle,
         endpoints,
         emulator: None,
     })
+}
+
+/// `proxy:3128` is what most tools take for `http://proxy:3128`.
+fn with_scheme(url: String) -> String {
+    if url.contains("://") { url } else { format!("http://{url}") }
 }
 
 fn either(upper: &str, lower: &str) -> Option<String> {

@@ -10,9 +10,10 @@ use tokio::net::TcpListener;
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::states::States;
 use crate::app::{listen, network, signals};
-use crate::aws::client::Network;
+use crate::aws::client::{Clients, Network};
+use crate::aws::job::Concurrency;
 use crate::clock::Clock;
-use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings};
+use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::http::{self, Web};
 use crate::expose::status::{Cost, Status};
@@ -61,6 +62,7 @@ pub enum StartError {
 pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let loaded = load(&options)?;
     let network = network::from_env()?;
+    Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);
     let listeners = listen::bind(&addresses).await?;
     run_in(Surroundings { clock: Clock::system(), network, listeners }, options, loaded, signals::terminated()).await
@@ -89,7 +91,11 @@ pub async fn run_in(
     let daemon = Daemon::new(clock, network, &loaded.settings, about);
     let reload: Reload = {
         let daemon = daemon.clone();
-        Arc::new(move || Box::pin(reload(daemon.clone(), options.clone())))
+        // In a task of its own: a caller who leaves does not stop it half-way.
+        Arc::new(move || {
+            let task = tokio::spawn(reload(daemon.clone(), options.clone()));
+            Box::pin(async move { task.await.unwrap_or_else(|e| Err(e.to_string())) })
+        })
     };
     let hangups = {
         let reload = Arc::clone(&reload);
@@ -121,11 +127,16 @@ fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
     }
 }
 
-/// Reads the file again; a bad one changes nothing. The error is for the caller of `/-/reload`.
+/// Reads the file again; a bad one changes nothing. The error is for the caller of `/-/reload`. One after the other: what is
+/// read later wins.
 async fn reload(daemon: Daemon, options: RunOptions) -> Result<(), String> {
+    let _turn = daemon.applying.lock().await;
     let read = tokio::task::spawn_blocking(move || load(&options)).await;
     let applied = match read {
-        Ok(Ok(loaded)) => daemon.apply(&loaded.settings).await.map_err(|e| format!("{e:#}")),
+        Ok(Ok(loaded)) => {
+            daemon.warn_of_restart(&loaded.settings);
+            daemon.apply(&loaded.settings).await.map_err(|e| format!("{e:#}"))
+        }
         Ok(Err(mistakes)) => Err(mistakes.to_string()),
         Err(e) => Err(e.to_string()),
     };
@@ -136,6 +147,11 @@ async fn reload(daemon: Daemon, options: RunOptions) -> Result<(), String> {
     }
     *daemon.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = applied.clone().err();
     applied
+}
+
+fn fixed(settings: &Settings) -> (Dialect, WebSettings, Concurrency) {
+    let concurrency = settings.aws.as_ref().map(|a| a.access.concurrency).unwrap_or_default();
+    (settings.dialect, settings.web.clone(), concurrency)
 }
 
 /// What the status page says about the daemon itself.
@@ -161,6 +177,9 @@ pub struct Daemon {
     bridge: Arc<Bridge>,
     exposition: Arc<Exposition>,
     about: Arc<About>,
+    /// What only a start looks at.
+    fixed: Arc<(Dialect, WebSettings, Concurrency)>,
+    applying: Arc<tokio::sync::Mutex<()>>,
     reload_error: Arc<Mutex<Option<String>>>,
 }
 
@@ -180,7 +199,28 @@ impl Daemon {
         let shared = Shared { clock, store, telemetry, readiness: Readiness::default(), states: States::default() };
         let access = settings.aws.as_ref().map(|a| a.access.clone()).unwrap_or_default();
         let bridge = Arc::new(Bridge::new(shared.clone(), network, &access));
-        Self { shared, bridge, exposition, about: Arc::new(about), reload_error: Arc::default() }
+        Self {
+            shared,
+            bridge,
+            exposition,
+            about: Arc::new(about),
+            fixed: Arc::new(fixed(settings)),
+            applying: Arc::default(),
+            reload_error: Arc::default(),
+        }
+    }
+
+    /// Names what a reload cannot change.
+    fn warn_of_restart(&self, settings: &Settings) {
+        let (before, after) = (&*self.fixed, fixed(settings));
+        let differs = [
+            ("the dialect of the file", before.0 != after.0),
+            ("web", before.1 != after.1),
+            ("concurrency", before.2 != after.2),
+        ];
+        for (what, _) in differs.iter().filter(|(_, differs)| *differs) {
+            tracing::warn!("{what} has changed; that takes effect with the next start");
+        }
     }
 
     /// Serves at once, collects beside it, and ends when `shutdown` does: scrapes in flight get their answer.
@@ -192,16 +232,18 @@ impl Daemon {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
         for listener in &listeners {
-            tracing::info!(version = env!("CARGO_PKG_VERSION"), "listening on {}", listen::url(listener));
+            tracing::info!("raingauge {} is listening on {}", env!("CARGO_PKG_VERSION"), listen::url(listener));
         }
         // Until the jobs are known, nothing is ready, however early somebody asks.
         self.shared.readiness.expect(Text::from(STARTING));
         let daemon = self.clone();
+        let turn = Arc::clone(&self.applying).lock_owned().await;
         let background = tokio::spawn(async move {
             match daemon.apply(&settings).await {
                 Ok(()) => daemon.shared.telemetry.reload(true, daemon.shared.clock.now()),
                 Err(e) => tracing::error!("failed to start collecting: {e:#}"),
             }
+            drop(turn);
             daemon.bridge.sweep().await;
         });
         let router = http::router(self.web(reload));
@@ -239,7 +281,7 @@ impl Daemon {
             status: Arc::new(move || daemon.status()),
             reload,
             yace: self.about.yace,
-            clock: Arc::new(move || clock.now()),
+            clock: Arc::new(move || clock.read().steady),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::expose::status::{JobError, JobStatus};
 use crate::model::Timestamp;
 use crate::seam::Failure;
 use crate::store::SlotKey;
-use crate::telemetry::RunKind;
+use crate::telemetry::{JobLabels, RunKind};
 
 /// The newest state of every target. Clones share it.
 #[derive(Clone, Default)]
@@ -46,7 +46,7 @@ pub struct RunFacts<'a> {
 
 impl States {
     /// A target appears, as not yet run.
-    pub fn add(&self, target: &Target) {
+    pub fn add(&self, slot: &SlotKey, target: &Target, labels: &JobLabels) {
         let kind = match target.job.kind {
             JobKind::Discovery(_) => "discovery",
             JobKind::Custom => "custom",
@@ -54,12 +54,12 @@ impl States {
         };
         let shown = JobStatus {
             kind: kind.to_owned(),
-            name: target.labels.job.to_string(),
+            name: labels.job.to_string(),
             region: target.region.to_string(),
-            account: if target.role.arn.is_some() { target.labels.account.to_string() } else { "own".to_owned() },
+            account: if target.role.arn.is_some() { labels.account.to_string() } else { "own".to_owned() },
             ..JobStatus::default()
         };
-        self.with(|jobs| jobs.insert(target.slot.clone(), State { shown, ..State::default() }));
+        self.with(|jobs| jobs.insert(slot.clone(), State { shown, ..State::default() }));
     }
 
     /// A target has another place in the file.

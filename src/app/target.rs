@@ -1,20 +1,15 @@
-//! Jobs become targets: one for each role and region, with a name that survives a reload.
+//! Jobs become targets: one for each role and region. Pure; who keeps running at a reload is decided in `reload`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::aws::job::{AwsSettings, Job, JobKind, Role};
 use crate::model::Text;
-use crate::store::SlotKey;
-use crate::telemetry::JobLabels;
 
 /// One job, as one role, in one region.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Where its series go.
-    pub slot: SlotKey,
-    /// Its self-metrics.
-    pub labels: JobLabels,
+    /// What people call the job; several targets may share it.
+    pub label: Text,
     /// What to collect.
     pub job: Arc<Job>,
     /// As whom.
@@ -25,45 +20,39 @@ pub struct Target {
     pub definition: String,
 }
 
+impl Target {
+    /// The account's id as far as the role tells it; empty: the process's own.
+    pub fn account(&self) -> Text {
+        account_of(self.role.arn.as_deref().unwrap_or(""))
+    }
+
+    /// Whether the values of `old` are good enough until this one has its own.
+    pub fn follows(&self, old: &Self) -> bool {
+        let place = self.region == old.region && self.role == old.role;
+        place && self.label == old.label && self.job.namespace == old.job.namespace
+    }
+}
+
 /// The targets of all jobs, in the file's order.
 pub fn targets(settings: &AwsSettings) -> Vec<Target> {
     let mut all = Vec::new();
-    let mut names: BTreeMap<(Text, Text, Role), usize> = BTreeMap::new();
     for job in &settings.jobs {
         // The position is not part of what a job does.
         let job = Arc::new(Job { index: 0, ..job.clone() });
         for role in &job.roles {
             for region in &job.regions {
-                let label = job_label(&job);
-                let ordinal = names.entry((Text::clone(&label), Text::clone(region), role.clone())).or_default();
-                *ordinal += 1;
-                let label = if *ordinal == 1 { label } else { format!("{label}#{ordinal}").into() };
-                all.push(target(all.len(), settings, &job, role, region, label));
+                let access = (settings.access.fips, &settings.access.sts_region, settings.naming);
+                let definition = format!("{access:?} {role:?} {region} {job:?}");
+                let (role, region) = (role.clone(), Text::clone(region));
+                all.push(Target { label: label(&job), job: Arc::clone(&job), role, region, definition });
             }
         }
     }
     all
 }
 
-fn target(order: usize, settings: &AwsSettings, job: &Arc<Job>, role: &Role, region: &Text, label: Text) -> Target {
-    let arn = role.arn.as_deref().unwrap_or("");
-    let external_id = role.external_id.as_deref().unwrap_or("");
-    let definition = format!("{:?} {:?} {role:?} {region} {job:?}", settings.access, settings.naming);
-    Target {
-        slot: SlotKey {
-            order: u32::try_from(order).unwrap_or(u32::MAX),
-            name: format!("{label} {region} {arn} {external_id}").into(),
-        },
-        labels: JobLabels { job: label, region: Text::clone(region), account: account_of(arn) },
-        job: Arc::clone(job),
-        role: role.clone(),
-        region: Text::clone(region),
-        definition,
-    }
-}
-
 /// A discovery job is known by its namespace; the others by their names, which may be anything.
-fn job_label(job: &Job) -> Text {
+fn label(job: &Job) -> Text {
     match job.kind {
         JobKind::Discovery(_) => Text::clone(&job.namespace),
         JobKind::Custom => format!("custom/{}", job.name).into(),

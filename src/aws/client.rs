@@ -7,6 +7,7 @@ mod call;
 mod credentials;
 pub(in crate::aws) mod failure;
 mod http;
+mod identity;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +18,16 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_cloudwatch::config::retry::RetryPartition;
 use aws_sdk_cloudwatch::types as cw;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::retry::RetryConfig;
 use futures_util::future::BoxFuture;
 use hashbrown::HashMap;
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 
 use crate::aws::api::{
-    Account, Answered, Api, Identified, ListMetricsRequest, ListedMetric, MetricDataRequest, MetricResult,
+    Answered, Api, Identified, ListMetricsRequest, ListedMetric, MetricDataRequest, MetricResult,
     MetricStatisticsRequest, Page, Point, Resource, StatisticsPoint, StatusCode,
 };
 use crate::aws::job::{Access, Dimension, Role, Tag};
@@ -36,6 +38,7 @@ use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use call::{Calls, Place};
 pub use http::{Emulator, Network};
+use identity::Identity;
 
 /// Attempts of one call, the first one included (as YACE asks the SDK for).
 const ATTEMPTS: u32 = 5;
@@ -65,11 +68,21 @@ pub struct Clients {
 /// What all regions of one role share: one AssumeRole, one GetCallerIdentity.
 struct RoleAccess {
     config: SdkConfig,
-    account: OnceCell<Account>,
+    identity: Identity,
+    /// Retries that one role's throttling uses up are not taken from the others.
+    retries: RetryPartition,
 }
 
 impl Clients {
-    /// Reads the SDK's configuration (environment, profiles, SSO, web identity, container, instance). Makes no call.
+    /// Fails for a proxy or certificates that cannot be used, before anything is asked of anybody.
+    pub fn check(network: &Network) -> Result<(), Failure> {
+        http::client(network)?;
+        Signer::new(network)?;
+        Ok(())
+    }
+
+    /// Reads the SDK's configuration (environment, profiles, SSO, web identity, container, instance). The only one who is
+    /// asked is the instance's metadata service: for the region, when nothing else says it.
     pub async fn load(access: Access, network: &Network) -> Result<Self, Failure> {
         let http_client = http::client(network)?;
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_BACKOFF);
@@ -112,7 +125,9 @@ impl Clients {
         }
         Client {
             region: Text::clone(region),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
+                aws_sdk_cloudwatch::config::Builder::from(&config).retry_partition(shared.retries.clone()).build(),
+            ),
             tagging: aws_sdk_resourcegroupstagging::Client::new(&tagging.build()),
             sts: aws_sdk_sts::Client::new(&sts.build()),
             fips: self.access.fips || shared.config.use_fips().unwrap_or(false),
@@ -131,7 +146,8 @@ impl Clients {
             None => self.base.clone(),
             Some(arn) => self.assumed(arn, role.external_id.as_ref(), region).await,
         };
-        let shared = Arc::new(RoleAccess { config, account: OnceCell::new() });
+        let retries = RetryPartition::custom(role.arn.as_deref().unwrap_or("own").to_owned()).build();
+        let shared = Arc::new(RoleAccess { config, identity: Identity::default(), retries });
         roles.insert(role.clone(), Arc::clone(&shared));
         shared
     }
@@ -179,33 +195,33 @@ pub struct Client {
 
 impl Client {
     fn place(&self) -> Place {
-        let account = self.role.account.get().map_or_else(|| Text::from(""), |a| Text::clone(&a.id));
+        let account = self.role.identity.id().cloned().unwrap_or_default();
         Place { region: Text::clone(&self.region), account }
     }
 
     async fn identify(&self) -> Identified {
-        let mut calls = Vec::new();
-        let mut alias_failure = None;
-        let account = self
-            .role
-            .account
-            .get_or_try_init(|| async {
+        let identity = &self.role.identity;
+        let (mut calls, mut alias_failure) = (Vec::new(), None);
+        let mut state = identity.lock().await;
+        let id = match (identity.id(), state.recent_failure()) {
+            (Some(id), _) => Ok(Text::clone(id)),
+            (None, Some(failure)) => Err(failure),
+            (None, None) => {
                 let asked = Calls::new("sts", "GetCallerIdentity", self.place());
                 let request = self.sts.get_caller_identity().customize().interceptor(asked.attempts());
                 let (result, call) = asked.finish(request.send().await, || "ask AWS who we are".to_owned());
                 calls.push(call);
-                let id = Text::from(result?.account.unwrap_or_default());
-                let (alias, call) = self.alias(&id).await;
-                calls.push(call);
-                let alias = alias.unwrap_or_else(|failure| {
-                    alias_failure = Some(failure);
-                    None
-                });
-                Ok(Account { id, alias })
-            })
-            .await
-            .cloned();
-        Identified { account, alias_failure, calls }
+                identity.learn(&mut state, result.map(|who| who.account.unwrap_or_default().into()))
+            }
+        };
+        if let Ok(id) = &id
+            && state.wants_alias()
+        {
+            let (alias, call) = self.alias(id).await;
+            calls.push(call);
+            alias_failure = state.learn_alias(alias);
+        }
+        Identified { account: id.map(|id| state.account(id)), alias_failure, calls }
     }
 
     /// `iam:ListAccountAliases`: the first alias of the account, if it has one.

@@ -17,7 +17,7 @@ use crate::aws::job::{Dimension, Discovery, Job, JobKind};
 use crate::aws::listing::{Interner, Listing, Pages, Turn, list, too_many_pages};
 use crate::aws::special;
 use crate::model::{Now, Text};
-use crate::seam::{Call, Failure, Outcome, Source};
+use crate::seam::{Call, Failure, Outcome, Progress, Source};
 
 /// Metrics listed at the same time by one job; the gate decides about the calls of all jobs.
 const LISTINGS_IN_FLIGHT: usize = 8;
@@ -150,7 +150,7 @@ impl Discover {
 }
 
 impl Source for Discover {
-    fn collect(&mut self, _now: Now) -> BoxFuture<'_, Outcome> {
+    fn collect<'a>(&'a mut self, _now: Now, _progress: Progress<'a>) -> BoxFuture<'a, Outcome> {
         Box::pin(self.run())
     }
 }

@@ -70,7 +70,15 @@ impl Signer {
             builder = builder.proxy(reqwest::Proxy::https(url).map_err(wrong)?.no_proxy(direct));
         }
         if let Some(pem) = &network.ca_bundle {
-            for certificate in reqwest::Certificate::from_pem_bundle(pem).map_err(wrong)? {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(wrong)?;
+            if certificates.is_empty() {
+                return Err(Failure {
+                    reason: Reason::InvalidRequest,
+                    doing: "read the certificates of AWS_CA_BUNDLE".to_owned(),
+                    message: "there is none in the file; it must be PEM".to_owned(),
+                });
+            }
+            for certificate in certificates {
                 builder = builder.add_root_certificate(certificate);
             }
         }

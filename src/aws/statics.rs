@@ -3,9 +3,10 @@
 use futures_util::{StreamExt, stream};
 
 use crate::aws::api::{Api, MetricStatisticsRequest, StatisticsPoint};
+use crate::aws::fetch::RunClock;
 use crate::aws::job::{Dimension, Job, Metric};
 use crate::aws::plan::Plan;
-use crate::model::{Cell, Now, Snapshot, Text, Timestamp};
+use crate::model::{Cell, Snapshot, Text, Timestamp};
 use crate::seam::{Call, Failure, Outcome};
 
 /// Metrics asked at the same time by one job; the gate decides about the calls of all jobs.
@@ -14,22 +15,23 @@ const METRICS_IN_FLIGHT: usize = 8;
 const PLAIN: [&str; 5] = ["Average", "Maximum", "Minimum", "SampleCount", "Sum"];
 
 /// Asks for every metric of the job; returns whether any was answered.
-pub async fn fetch(
+pub(super) async fn fetch(
     job: &Job,
     dimensions: &[Dimension],
     api: &dyn Api,
     plan: &Plan,
-    now: Now,
+    clock: RunClock,
     snapshot: &mut Snapshot,
     outcome: &mut Outcome,
 ) -> bool {
     let mut seen = false;
     let metrics = job.metrics.iter().zip(&plan.statics);
-    let asked: Vec<_> = metrics
-        .map(
-            |(metric, positions)| async move { (metric, positions, ask(job, metric, dimensions, api, now.wall).await) },
-        )
-        .collect();
+    let asked: Vec<_> =
+        metrics
+            .map(|(metric, positions)| async move {
+                (metric, positions, ask(job, metric, dimensions, api, clock.wall()).await)
+            })
+            .collect();
     let mut running = stream::iter(asked).buffer_unordered(METRICS_IN_FLIGHT);
     while let Some((metric, positions, (points, calls, failure))) = running.next().await {
         outcome.calls.extend(calls);
@@ -41,7 +43,7 @@ pub async fn fetch(
         seen |= !failed;
         for (statistic, position) in metric.statistics.iter().zip(positions) {
             let cell = sample(metric, statistic, &points);
-            snapshot.put(*position as usize, cell.as_slice(), now.steady);
+            snapshot.put(*position as usize, cell.as_slice(), clock.steady());
         }
     }
     seen

@@ -45,7 +45,7 @@ pub struct Web {
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
     /// Loads the configuration again; the error says why it cannot be used.
     pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
-    /// The time.
+    /// The steady time, by which jobs age.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Whether YACE's routes are there, and its way of answering everything.
     pub yace: bool,

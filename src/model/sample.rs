@@ -237,20 +237,29 @@ impl Snapshot {
         Some(Timestamp::from_secs(i64::from(oldest)).plus(self.stale_after))
     }
 
+    /// Drops the cells that are stale at `now` (steady); returns how many.
+    pub fn drop_stale(&mut self, now: Timestamp) -> usize {
+        let limit = now.minus(self.stale_after).as_secs();
+        let mut gone = 0;
+        for (position, (cell, secs)) in self.cells.iter_mut().zip(&self.confirmed_secs).enumerate() {
+            if cell.is_present() && i64::from(*secs) <= limit {
+                *cell = Cell::ABSENT;
+                gone += 1;
+                u32::try_from(position).ok().and_then(|p| self.more.remove(&p));
+            }
+        }
+        gone
+    }
+
     /// The snapshot without the cells that are stale at `now` (steady); `None` when none is.
     pub fn without_stale(&self, now: Timestamp) -> Option<Self> {
         let limit = now.minus(self.stale_after).as_secs();
-        let stale = |cell: &Cell, secs: u32| cell.is_present() && i64::from(secs) <= limit;
-        if !self.cells.iter().zip(&self.confirmed_secs).any(|(c, s)| stale(c, *s)) {
+        let stale = |(cell, secs): (&Cell, &u32)| cell.is_present() && i64::from(*secs) <= limit;
+        if !self.cells.iter().zip(&self.confirmed_secs).any(stale) {
             return None;
         }
         let mut next = self.clone();
-        for (position, (cell, secs)) in next.cells.iter_mut().zip(&self.confirmed_secs).enumerate() {
-            if stale(cell, *secs) {
-                *cell = Cell::ABSENT;
-                u32::try_from(position).ok().and_then(|p| next.more.remove(&p));
-            }
-        }
+        next.drop_stale(now);
         Some(next)
     }
 }

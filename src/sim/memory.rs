@@ -110,6 +110,7 @@ impl MemoryApi {
             tokio::time::sleep(PATIENCE).await;
         }
         let call = Call {
+            superseded: false,
             service,
             operation,
             region: Text::clone(&self.caller.region),

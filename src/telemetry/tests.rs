@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Now;
 use crate::telemetry::metrics::{METRICS, Type};
 use std::collections::BTreeSet;
 
@@ -18,6 +19,7 @@ fn call(service: &'static str, operation: &'static str, failed: Option<Reason>) 
         duration: Duration::from_millis(300),
         failed,
         metrics: MetricsRequested::default(),
+        superseded: false,
     }
 }
 
@@ -37,9 +39,9 @@ fn busy(yace: bool) -> Telemetry {
     t.record_calls(&[data, call("cloudwatch", "ListMetrics", None), call("tag", "GetResources", None)]);
     let now = Timestamp::from_secs(1_700_000_100);
     let took = Duration::from_millis(1500);
-    t.record_run(&job(), RunKind::Discover, took, &[], None, Some(7), now);
-    t.record_run(&job(), RunKind::Fetch, took, &[], Some(140), None, now);
-    t.record_run(&job(), RunKind::Fetch, took, &[failure(), failure()], None, None, now);
+    t.record_run(&job(), RunKind::Discover, took, &[], None, Some(7), both(now));
+    t.record_run(&job(), RunKind::Fetch, took, &[], Some(140), None, both(now));
+    t.record_run(&job(), RunKind::Fetch, took, &[failure(), failure()], None, None, both(now));
     t.overlap(&job(), RunKind::Fetch);
     t.reload(true, now);
     t.page_rendered(PageLabels { format: "text", escaping: "dots", encoding: "gzip" }, took);
@@ -50,6 +52,10 @@ fn busy(yace: bool) -> Telemetry {
         dropped_families: 4,
     });
     t
+}
+
+fn both(now: Timestamp) -> Now {
+    Now { wall: now, steady: now }
 }
 
 fn later() -> Timestamp {

@@ -1,7 +1,7 @@
 //! YACE's own counters, exactly as YACE names and explains them: dashboards and alerts were built on them. The plain ones
 //! stand on the page from the start, the two labelled ones from their first increment.
 //!
-//! What counts is the logical call of a page; retries inside it do not.
+//! What counts is the logical call of a page; retries of it do not.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -50,6 +50,9 @@ pub(super) struct YaceCounters {
 impl YaceCounters {
     /// Counts a call where YACE would.
     pub(super) fn record(&self, call: &Call) {
+        if call.superseded {
+            return;
+        }
         if let Some(name) = plain_counter(call.service, call.operation) {
             self.add(name, 1);
         }

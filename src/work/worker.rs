@@ -24,10 +24,16 @@ pub struct Worker {
     pub clock: Clock,
 }
 
-/// One finished run, for whoever keeps the books.
+/// A run that has ended, or what one that goes on has brought so far, for whoever keeps the books.
 pub struct Run {
-    /// What came of it.
+    /// What came of it since the last report.
     pub outcome: Outcome,
+    /// `None`: it goes on.
+    pub end: Option<End>,
+}
+
+/// The facts of a finished run.
+pub struct End {
     /// How long it took.
     pub took: Duration,
     /// Starts that fell into it.
@@ -39,28 +45,35 @@ pub struct Run {
 impl Worker {
     /// Runs until `stop`; the run in flight is dropped then. The first run starts as soon as the source is ready.
     pub async fn run(self, mut source: Box<dyn Source>, mut report: impl FnMut(Run) + Send, stop: CancellationToken) {
-        stop.run_until_cancelled_owned(async move {
+        let working = async move {
             source.ready().await;
             let (mut runs, mut failed_in_row) = (0_u64, 0_u32);
             loop {
                 let started = Instant::now();
-                let outcome = self.once(source.as_mut()).await;
+                let outcome = self.once(source.as_mut(), &mut report).await;
                 let took = started.elapsed();
                 runs += 1;
                 failed_in_row = if outcome.failures.is_empty() { 0 } else { failed_in_row.saturating_add(1) };
                 let next = started + self.schedule.next(runs, failed_in_row, fastrand::f64());
                 // A run longer than the interval is followed by the next one at once, but not without a breath.
                 let next_in = next.saturating_duration_since(Instant::now());
-                report(Run { outcome, took, missed: self.schedule.missed(took), next_in });
+                let end = End { took, missed: self.schedule.missed(took), next_in };
+                report(Run { outcome, end: Some(end) });
                 tokio::task::yield_now().await;
                 tokio::time::sleep_until(next).await;
             }
-        })
-        .await;
+        };
+        // Whoever is stopped does nothing more, even when it could.
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = working => {}
+        }
     }
 
-    async fn once(&self, source: &mut dyn Source) -> Outcome {
-        let run = AssertUnwindSafe(source.collect(self.clock.read())).catch_unwind();
+    async fn once(&self, source: &mut dyn Source, report: &mut (dyn FnMut(Run) + Send)) -> Outcome {
+        let mut progress = |outcome| report(Run { outcome, end: None });
+        let run = AssertUnwindSafe(source.collect(self.clock.read(), &mut progress)).catch_unwind();
         let (reason, message) = match tokio::time::timeout(self.deadline, run).await {
             Ok(Ok(outcome)) => return outcome,
             Ok(Err(panic)) => (Reason::Panic, text_of(panic.as_ref())),
@@ -80,6 +93,7 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
 mod tests {
     use super::*;
     use crate::model::Now;
+    use crate::seam::Progress;
     use futures_util::future::BoxFuture;
     use std::sync::{Arc, Mutex};
 
@@ -87,7 +101,7 @@ mod tests {
     struct Scripted(Vec<u64>);
 
     impl Source for Scripted {
-        fn collect(&mut self, _now: Now) -> BoxFuture<'_, Outcome> {
+        fn collect<'a>(&'a mut self, _now: Now, _progress: Progress<'a>) -> BoxFuture<'a, Outcome> {
             let seconds = if self.0.is_empty() { 1 } else { self.0.remove(0) };
             Box::pin(async move {
                 assert!(seconds > 0, "boom");
@@ -108,7 +122,9 @@ mod tests {
         let stop = CancellationToken::new();
         let report = {
             let seen = Arc::clone(&seen);
-            move |r: Run| seen.lock().unwrap().push((r.outcome.failures.first().map(|f| f.reason), r.missed))
+            move |r: Run| {
+                seen.lock().unwrap().push((r.outcome.failures.first().map(|f| f.reason), r.end.unwrap().missed));
+            }
         };
         let task = tokio::spawn(worker.run(Box::new(Scripted(script)), report, stop.clone()));
         tokio::time::sleep(Duration::from_secs(for_seconds)).await;

@@ -82,6 +82,7 @@ impl Calls {
             duration: self.started.elapsed(),
             failed: failed.map(|f| f.reason),
             metrics: MetricsRequested::default(),
+            superseded: false,
         }
     }
 }

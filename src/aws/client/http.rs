@@ -12,8 +12,8 @@ use crate::seam::{Failure, Reason};
 const NEVER_PROXIED: &str =
     "169.254.169.254,fd00:ec2::254,169.254.170.2,169.254.170.23,fd00:ec2::23,localhost,127.0.0.0/8,::1";
 
-/// The environment's say in how we connect. `app` reads it.
-#[derive(Clone, Debug, Default)]
+/// The environment's say in how we connect. `app` reads it. Not printable: a proxy's URL may hold a password.
+#[derive(Clone, Default)]
 pub struct Network {
     /// `HTTPS_PROXY`: the proxy for https endpoints. Plain http ones (metadata services, emulators) are never proxied.
     pub https_proxy: Option<String>,
@@ -55,6 +55,9 @@ pub(super) fn client(network: &Network) -> Result<SharedHttpClient, Failure> {
         message: why,
     };
     let proxy = match &network.https_proxy {
+        Some(url) if !(url.starts_with("http://") || url.starts_with("https://")) => {
+            return Err(wrong("HTTPS_PROXY", "only http:// and https:// proxies can be used".to_owned()));
+        }
         Some(url) => ProxyConfig::https(url.as_str())
             .map_err(|_| wrong("HTTPS_PROXY", "it is not a URL such as http://proxy:3128".to_owned()))?
             .no_proxy(network.direct_hosts()),

@@ -1,0 +1,105 @@
+//! Pure: what a reload does to each target. Equal definitions go on undisturbed wherever they stand in the file; a changed
+//! target inherits the place, and until it has its own the values, of the one it follows; everything else ends or begins.
+
+use std::collections::BTreeSet;
+
+use crate::app::target::Target;
+use crate::model::Text;
+use crate::telemetry::JobLabels;
+
+/// What becomes of a wanted target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It runs already, at this position of the running ones.
+    Kept(usize),
+    /// It takes the place of the running one at this position.
+    Changed(usize),
+    /// It is new.
+    New,
+}
+
+/// The fate of each wanted target, in order; running ones that nobody mentions end.
+pub fn fates(running: &[&Target], wanted: &[Target]) -> Vec<Fate> {
+    let mut free: Vec<bool> = vec![true; running.len()];
+    let mut take = |suits: &dyn Fn(&Target) -> bool| {
+        let at = running.iter().zip(&free).position(|(old, free)| *free && suits(old))?;
+        if let Some(free) = free.get_mut(at) {
+            *free = false;
+        }
+        Some(at)
+    };
+    let mut fates: Vec<Fate> =
+        wanted.iter().map(|new| take(&|old| old.definition == new.definition).map_or(Fate::New, Fate::Kept)).collect();
+    for (fate, new) in fates.iter_mut().zip(wanted) {
+        if *fate == Fate::New
+            && let Some(at) = take(&|old| new.follows(old))
+        {
+            *fate = Fate::Changed(at);
+        }
+    }
+    fates
+}
+
+/// Labels for a target that no other one has: its own, or its own with the first free number.
+pub fn unique_labels(target: &Target, taken: &BTreeSet<JobLabels>) -> JobLabels {
+    let labels = |job: Text| JobLabels { job, region: Text::clone(&target.region), account: target.account() };
+    let numbered = (2_u64..).map(|n| labels(format!("{}#{n}", target.label).into()));
+    let mut all = std::iter::once(labels(Text::clone(&target.label))).chain(numbered);
+    all.find(|l| !taken.contains(l)).unwrap_or_else(|| labels(Text::clone(&target.label)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::job::{Job, JobKind, Role, Timing};
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn target(label: &str, definition: &str) -> Target {
+        let job = Job {
+            kind: JobKind::Custom,
+            index: 0,
+            name: label.into(),
+            namespace: "N".into(),
+            regions: vec![],
+            roles: vec![],
+            metrics: vec![],
+            custom_tags: vec![],
+            dimension_name_requirements: vec![],
+            recently_active_only: false,
+            metrics_per_query: NonZeroU32::MIN,
+            timing: Timing {
+                interval: Duration::ZERO,
+                inventory_interval: Duration::ZERO,
+                stale_after: Duration::ZERO,
+            },
+        };
+        let (role, region) = (Role::default(), Text::from("r"));
+        Target { label: label.into(), job: Arc::new(job), role, region, definition: definition.into() }
+    }
+
+    #[test]
+    fn equal_definitions_are_found_wherever_they_stand() {
+        let old = [target("j", "a"), target("j", "b"), target("j", "c")];
+        let running: Vec<&Target> = old.iter().collect();
+        assert_eq!(fates(&running, &[target("j", "b"), target("j", "c")]), [Fate::Kept(1), Fate::Kept(2)]);
+        let mixed = [target("j", "c"), target("j", "x"), target("k", "a")];
+        assert_eq!(fates(&running, &mixed), [Fate::Kept(2), Fate::Changed(1), Fate::Kept(0)]);
+        assert_eq!(fates(&running, &[target("k", "x")]), [Fate::New]);
+        assert_eq!(fates(&running[..1], &[target("j", "a"), target("j", "a")]), [Fate::Kept(0), Fate::New]);
+    }
+
+    #[test]
+    fn labels_are_numbered_when_they_are_taken() {
+        let mut taken = BTreeSet::new();
+        let names: Vec<String> = (0..3)
+            .map(|_| {
+                let labels = unique_labels(&target("j", "a"), &taken);
+                taken.insert(labels.clone());
+                labels.job.to_string()
+            })
+            .collect();
+        assert_eq!(names, ["j", "j#2", "j#3"]);
+    }
+}
