@@ -42,3 +42,6 @@ type Found = Result<Vec<Resource>, Failure>;
 fn tag(key: Option<&str>, value: Option<&str>) -> Option<Tag> {
     Some(Tag { key: Text::from(key?), value: Text::from(value.unwrap_or_default()) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,18 +15,18 @@ use crate::aws::api::{
     MetricStatisticsRequest, Page, Point, Resource, StatisticsPoint,
 };
 use crate::aws::job::Dimension;
-use crate::aws::question::{HTTP_APIS, Question, REST_APIS};
+use crate::aws::question::{DB_INSTANCES, FUNCTIONS, HTTP_APIS, Question, REST_APIS, TABLE, Value};
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use crate::sim::cloud::{Booked, Caller, Cloud, Fate, Spoil, TimeSource, ended};
 use crate::sim::fault::{Effect, Faults};
 use crate::sim::ledger::{Ended, Ledger};
-use crate::sim::ops::apis;
 use crate::sim::ops::listing::{self, ListRequest, place_of};
 use crate::sim::ops::metric_data::{self, DataQuery, DataRequest, Dim};
 use crate::sim::ops::metric_statistics::{self, StatisticsRequest};
 use crate::sim::ops::resources::{self, ResourcesRequest};
 use crate::sim::ops::token::Token;
+use crate::sim::ops::{apis, described};
 use crate::sim::refusal::Refusal;
 use crate::sim::spec::WorldSpec;
 use crate::sim::world::World;
@@ -297,15 +297,30 @@ impl Api for MemoryApi {
             let operation = question.operation;
             self.call(operation.service.facts().iam, operation.name, None, |spoil| {
                 let answer = match *operation {
+                    DB_INSTANCES => {
+                        let xml = described::databases(&self.cloud, &self.caller, !spoil.is_empty());
+                        return Ok((xml.into_bytes(), MetricsRequested::default(), 1));
+                    }
                     _ if spoil.is_empty() => serde_json::json!({}),
                     REST_APIS => apis::rest(),
                     HTTP_APIS => apis::http(&self.cloud, &self.caller),
+                    FUNCTIONS => described::functions(&self.cloud, &self.caller),
+                    TABLE => described::table(&self.cloud, &self.caller, text_field(question, "TableName"))?,
                     _ => return Err(Refusal::new("InvalidAction", format!("{} is not simulated.", operation.name))),
                 };
                 Ok((answer.to_string().into_bytes(), MetricsRequested::default(), 1))
             })
             .await
         })
+    }
+}
+
+/// A field of a question; empty when it has none of that name.
+fn text_field<'a>(question: &'a Question, name: &str) -> &'a str {
+    let found = question.fields.iter().find(|(field, _)| field == name);
+    match found {
+        Some((_, Value::Text(text))) => text,
+        _ => "",
     }
 }
 

@@ -2,6 +2,7 @@
 //! and the memory both answer from here.
 
 pub(crate) mod apis;
+pub(crate) mod described;
 pub(crate) mod listing;
 pub(crate) mod metric_data;
 pub(crate) mod metric_statistics;

@@ -1,7 +1,8 @@
 //! The simulated cloud over HTTP: the wire protocols that the unmodified SDKs speak. One endpoint answers for every
 //! service, as `AWS_ENDPOINT_URL` has it; region and account come from the request's signature, which is not checked.
 //!
-//! CloudWatch is smithy RPC v2 CBOR, tagging is JSON 1.1, STS and IAM are query in and XML out, API Gateway is REST.
+//! CloudWatch is smithy RPC v2 CBOR, tagging and DynamoDB are JSON, STS, IAM and RDS are query in and XML out, API Gateway
+//! and Lambda are REST.
 //! Deliberately absent: TLS, signatures, CloudWatch's older protocols.
 
 mod cloudwatch;
@@ -148,6 +149,9 @@ async fn signed(cloud: &Cloud, caller: &Caller, incoming: &Incoming) -> Reply {
         return cloudwatch::answer(cloud, caller, operation, &incoming.body).await;
     }
     let target = incoming.header("x-amz-target");
+    if target == gateway::DESCRIBE_TABLE {
+        return gateway::table(cloud, caller, &incoming.body).await;
+    }
     if !target.is_empty() {
         return tagging::answer(cloud, caller, target, &incoming.body).await;
     }

@@ -31,16 +31,17 @@ impl TestBridge {
     }
 
     pub(crate) async fn start_at(endpoint_url: String, config: &str) -> Self {
-        let mut file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
-        file.write_all(config.as_bytes()).unwrap();
-        let options = RunOptions {
-            config: file.path().to_owned(),
-            load: LoadOptions::default(),
-            listen_addresses: vec![],
-            yace: false,
-        };
         let emulator = Emulator { endpoint_url, access_key_id: "AKSIM".into(), region: "eu-west-1".into() };
         let network = Network { emulator: Some(emulator), ..Network::default() };
+        Self::start_in(network, LoadOptions::default(), config).await
+    }
+
+    /// Starts in a network of its own.
+    pub(crate) async fn start_in(network: Network, load_options: LoadOptions, config: &str) -> Self {
+        let mut file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
+        file.write_all(config.as_bytes()).unwrap();
+        let options =
+            RunOptions { config: file.path().to_owned(), load: load_options, listen_addresses: vec![], yace: false };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let clock = Clock::system();

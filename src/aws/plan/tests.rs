@@ -143,3 +143,35 @@ fn batches_are_cut_between_metrics() {
     assert_eq!(sizes(&["Sum"], 501, 100_000), [500, 1], "never more than AWS takes");
     assert_eq!(sizes(&["Sum"], 0, 500), [] as [usize; 0]);
 }
+
+#[test]
+fn enhanced_metrics_stand_between_metrics_and_info() {
+    let mut job = job(vec![metric("CPUUtilization", &["Average"], 300)], 500);
+    job.custom_tags = vec![Tag { key: "team".into(), value: "a".into() }];
+    let arn = Text::from("arn:aws:ec2:eu-west-1:0:instance/i-1");
+    let row = |metric, value: &str| Row {
+        resource: Text::clone(&arn),
+        metric,
+        dimensions: vec![Dimension { name: "Id".into(), value: value.into() }],
+        value: 1.0,
+    };
+    let rows = [row("DiskSize", "a"), row("DiskSize", "b")];
+    let found = inventory(vec![found(0, "i-1", Some(0))]);
+    let plan = plan_with(&job, NAMING, &"eu-west-1".into(), &found, &rows);
+    assert_eq!((plan.first_enhanced, plan.first_info), (1, 3));
+    let shown: Vec<String> = plan.set.series[1..]
+        .iter()
+        .map(|key| {
+            let (family, labels) = plan.set.describe(*key).unwrap();
+            let labels: Vec<String> = labels.iter().map(|(n, v)| format!("{n}={v}")).collect();
+            format!("{} {}", family.name, labels.join(","))
+        })
+        .collect();
+    let enhanced = |id| {
+        format!(
+            "aws_ec2_disk_size account_id=000000000000,custom_tag_team=a,dimension_Id={id},name={arn},region=eu-west-1,tag_Name=web"
+        )
+    };
+    assert_eq!(shown, [enhanced("a"), enhanced("b"), format!("aws_ec2_info name={arn},tag_Name=web")]);
+    assert_eq!(plan.batches[0].queries.len(), 1, "nothing is asked of CloudWatch for them");
+}

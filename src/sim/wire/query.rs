@@ -1,4 +1,4 @@
-//! STS and IAM: form fields in, XML out.
+//! STS, IAM and RDS: form fields in, XML out.
 
 use std::borrow::Cow;
 
@@ -9,6 +9,7 @@ use super::reply::{Answered, Form, Reply, escape, perform};
 use crate::model::Timestamp;
 use crate::seam::MetricsRequested;
 use crate::sim::cloud::{Caller, Cloud, Spoil};
+use crate::sim::ops::described;
 use crate::sim::ops::sessions::{self, AssumeRole};
 use crate::sim::refusal::Refusal;
 
@@ -26,6 +27,10 @@ pub(super) async fn answer(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Reply
         "GetCallerIdentity" => run(cloud, caller, "GetCallerIdentity", |_| Ok(identity(caller))).await,
         "ListAccountAliases" => {
             run(cloud, caller, "ListAccountAliases", |spoil| Ok(aliases(cloud, caller, spoil))).await
+        }
+        "DescribeDBInstances" => {
+            let answer = |spoil: &Spoil| Ok(described::databases(cloud, caller, !spoil.is_empty()));
+            run(cloud, caller, "DescribeDBInstances", answer).await
         }
         "AssumeRole" => {
             let ask = AssumeRole {
