@@ -11,6 +11,8 @@
 
 #[path = "support/bridge.rs"]
 mod bridge;
+#[path = "partners/processes.rs"]
+mod processes;
 #[path = "special/services.rs"]
 mod services;
 
@@ -122,6 +124,37 @@ async fn a_look_up_that_fails_keeps_what_was_known() {
     let last = |p: &Page| p.sum("raingauge_job_last_success_timestamp_seconds", &["discover"]);
     bridge.wait_for("recovery", |p| last(p) > last(&page)).await;
     bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_environment_names_endpoints_for_all_and_for_one() {
+    let all = Services::default().on("ListProtections", |_| (200, "{}".to_owned())).start().await;
+    let own = Services::default().on("DescribeAutoScalingGroups", |_| groups(&["a"], None)).start().await;
+    let cloud = cloud(WorldSpec::empty()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.yml");
+    let shield = "      - {type: AWS/DDoSProtection, regions: [eu-west-1], metrics: [{name: M, statistics: [Sum]}]}\n";
+    std::fs::write(&config, format!("{GROUPS}{shield}")).unwrap();
+    let mut command = processes::raingauge(folder.path());
+    command
+        .args(["run", "--web.listen-address", "127.0.0.1:0", "--config"])
+        .arg(&config)
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_ACCESS_KEY_ID", "AKSIM")
+        .env("AWS_SECRET_ACCESS_KEY", "simulated")
+        .env("AWS_ENDPOINT_URL", &all.url)
+        .env("AWS_ENDPOINT_URL_AUTO_SCALING", &own.url);
+    for service in ["STS", "CLOUDWATCH", "RESOURCE_GROUPS_TAGGING_API"] {
+        command.env(format!("AWS_ENDPOINT_URL_{service}"), cloud.endpoint_url());
+    }
+    let running = processes::Running::start(folder.path(), "raingauge", &mut command);
+    let end = tokio::time::Instant::now() + std::time::Duration::from_secs(60);
+    while all.asked("ListProtections").is_empty() || own.asked("DescribeAutoScalingGroups").is_empty() {
+        assert!(tokio::time::Instant::now() < end, "somebody was not asked:\n{}", running.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(all.asked("DescribeAutoScalingGroups").is_empty());
+    drop(running);
 }
 
 #[tokio::test(flavor = "multi_thread")]

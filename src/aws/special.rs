@@ -11,6 +11,7 @@ mod sources;
 use crate::aws::api::{Api, Resource};
 use crate::aws::catalog::Lookup;
 use crate::aws::job::{Discovery, Tag};
+use crate::aws::xml::Element;
 use crate::model::Text;
 use crate::seam::{Call, Failure};
 
@@ -37,6 +38,13 @@ pub async fn complete(discovery: &Discovery, api: &dyn Api, mut tagged: Vec<Reso
 
 /// What a look-up found.
 type Found = Result<Vec<Resource>, Failure>;
+
+/// The answer of an EC2 operation, whose root says nothing of it: a page that some proxy wrote is no empty list.
+fn ec2_answer(body: &[u8], list: &str) -> Result<Element, String> {
+    let root = Element::parse(body).map_err(|e| e.to_string())?;
+    let is_answer = root.child(list).is_some() || root.child("requestId").is_some();
+    if is_answer { Ok(root) } else { Err(format!("there is no {list}")) }
+}
 
 /// A tag; half a tag is none.
 fn tag(key: Option<&str>, value: Option<&str>) -> Option<Tag> {

@@ -7,7 +7,7 @@ use crate::aws::api::{Api, Page, Resource};
 use crate::aws::job::Tag;
 use crate::aws::paged::{self, Read};
 use crate::aws::question::{GATEWAY_TAGS, GATEWAYS, PROTECTIONS, Question, TRANSIT_GATEWAY_ATTACHMENTS};
-use crate::aws::special::{Found, tag};
+use crate::aws::special::{Found, ec2_answer, tag};
 use crate::aws::xml::Element;
 use crate::model::Text;
 use crate::seam::{Call, Failure, Reason};
@@ -25,7 +25,7 @@ pub(super) async fn attachments(api: &dyn Api, calls: &mut Vec<Call>) -> Found {
 }
 
 fn read_attachments(body: &[u8]) -> Read<Page<Resource>> {
-    let root = Element::parse(body).map_err(|e| e.to_string())?;
+    let root = ec2_answer(body, "transitGatewayAttachments")?;
     let attachment = |a: &Element| {
         let tags = a.list("tagSet", "item").filter_map(|t| tag(t.text("key"), t.text("value"))).collect();
         let (gateway, id) = (a.text("transitGatewayId")?, a.text("transitGatewayAttachmentId")?);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::aws::api::{Api, Page, Resource};
 use crate::aws::paged::{self, Read};
 use crate::aws::question::{AUTO_SCALING_GROUPS, Question, SPOT_FLEETS, WORKSPACES};
-use crate::aws::special::{Found, tag};
+use crate::aws::special::{Found, ec2_answer, tag};
 use crate::aws::xml::Element;
 use crate::seam::Call;
 
@@ -39,7 +39,7 @@ pub(super) async fn spot_fleets(api: &dyn Api, calls: &mut Vec<Call>) -> Found {
 }
 
 fn read_fleets(body: &[u8]) -> Read<Page<Resource>> {
-    let root = Element::parse(body).map_err(|e| e.to_string())?;
+    let root = ec2_answer(body, "spotFleetRequestConfigSet")?;
     let fleet = |f: &Element| {
         let tags = f.list("tagSet", "item").filter_map(|t| tag(t.text("key"), t.text("value")));
         Some(Resource { arn: f.text("spotFleetRequestId")?.into(), tags: tags.collect() })

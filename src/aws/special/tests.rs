@@ -199,6 +199,19 @@ async fn spot_fleets_go_by_their_ids() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_proxy_is_no_empty_list() {
+    let html = "<html><body>sign in first</body></html>";
+    for (namespace, operation) in
+        [("AWS/EC2Spot", "DescribeSpotFleetRequests"), ("AWS/TransitGateway", "DescribeTransitGatewayAttachments")]
+    {
+        let api = Recorded::new("r", &[(operation, "", html)]);
+        assert_eq!(completed(namespace, &[], &api, &[]).await, Err(Reason::BadAnswer));
+        let api = Recorded::new("r", &[(operation, "", "<R><requestId>x</requestId></R>")]);
+        assert_eq!(completed(namespace, &[], &api, &[]).await, Ok(vec![]));
+    }
+}
+
+#[tokio::test]
 async fn workspaces_come_with_their_tags() {
     let api = Recorded::new(
         "eu-west-1",
