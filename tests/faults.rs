@@ -323,6 +323,22 @@ async fn a_reload_finds_unchanged_jobs_wherever_they_stand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_job_may_take_the_place_of_one_that_goes() {
+    let cloud = cloud(world()).await;
+    let with_role = |role: &str| {
+        tagged_jobs(&["a"]).replace("type: AWS/EC2,", &format!("type: AWS/EC2, roles: [{{roleArn: '{role}'}}],"))
+    };
+    let bridge = TestBridge::start(&cloud, &with_role("arn:aws:iam::000000000000:role/x")).await;
+    bridge.wait_for("the job", |p| p.count(EC2) == 5).await;
+    assert_eq!(bridge.reload(&with_role("arn:aws:iam::000000000000:role/y")).await.0, 200);
+    bridge
+        .wait_for("the job with its own metrics", |p| p.count(EC2) == 5 && p.count("raingauge_job_series{") == 1)
+        .await;
+    assert!(bridge.get("/").await.1.contains("AWS/EC2"));
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_a_reload_ended_reports_nothing() {
     let cloud = cloud(world()).await;
     cloud.faults().add(Fault::new(Effect::Hang).on("ListMetrics"));

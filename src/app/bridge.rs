@@ -87,13 +87,14 @@ impl Bridge {
         let wanted = targets(settings);
         let clients = Arc::new(Clients::load(settings.access.clone(), &self.network).await?);
         let mut running = self.running.lock().await;
-        let mut old: Vec<Option<Running>> = std::mem::take(&mut *running).into_iter().map(Some).collect();
-        let fates = fates(&old.iter().flatten().map(|r| &r.target).collect::<Vec<_>>(), &wanted);
-        let stays = |fate: &Fate| match fate {
-            Fate::Kept(at) | Fate::Changed(at) => old.get(*at)?.as_ref().map(|r| r.labels.clone()),
-            Fate::New => None,
-        };
-        let mut taken: BTreeSet<JobLabels> = fates.iter().filter_map(stays).collect();
+        let old = std::mem::take(&mut *running);
+        let fates = fates(&old.iter().map(|r| &r.target).collect::<Vec<_>>(), &wanted);
+        let stays: BTreeSet<usize> = fates.iter().filter_map(|fate| fate.follows()).collect();
+        // First those who go: a new target may get their labels.
+        old.iter().enumerate().filter(|(at, _)| !stays.contains(at)).for_each(|(_, gone)| self.end(gone));
+        let mut old: Vec<Option<Running>> =
+            old.into_iter().enumerate().map(|(at, running)| stays.contains(&at).then_some(running)).collect();
+        let mut taken: BTreeSet<JobLabels> = old.iter().flatten().map(|r| r.labels.clone()).collect();
         for (order, (target, fate)) in wanted.into_iter().zip(fates).enumerate() {
             let mut take = |at: usize| old.get_mut(at).and_then(Option::take);
             let next = match fate {
@@ -112,7 +113,6 @@ impl Bridge {
             };
             running.extend(next);
         }
-        old.into_iter().flatten().for_each(|gone| self.end(&gone));
         Ok(())
     }
 
@@ -157,6 +157,7 @@ impl Bridge {
         }
     }
 
+    /// Nothing of it stays.
     fn end(&self, old: &Running) {
         old.stop.cancel();
         if let Some(slot) = lock(&old.place).take() {

@@ -28,7 +28,11 @@ async fn one(address: &str) -> anyhow::Result<TcpListener> {
         };
     }
     let mut last = anyhow::anyhow!("the host has no address");
-    for candidate in tokio::net::lookup_host(address).await.context("use host:port or :port")? {
+    // "localhost" is what most clients ask by IPv4, whatever the resolver puts first.
+    let mut candidates: Vec<SocketAddr> =
+        tokio::net::lookup_host(address).await.context("use host:port or :port")?.collect();
+    candidates.sort_by_key(SocketAddr::is_ipv6);
+    for candidate in candidates {
         match listen(candidate) {
             Ok(listener) => return Ok(listener),
             Err(e) => last = e.into(),

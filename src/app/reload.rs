@@ -18,6 +18,16 @@ pub enum Fate {
     New,
 }
 
+impl Fate {
+    /// Whose place it takes, or goes on to hold.
+    pub fn follows(self) -> Option<usize> {
+        match self {
+            Self::Kept(at) | Self::Changed(at) => Some(at),
+            Self::New => None,
+        }
+    }
+}
+
 /// The fate of each wanted target, in order; running ones that nobody mentions end.
 pub fn fates(running: &[&Target], wanted: &[Target]) -> Vec<Fate> {
     let mut free: Vec<bool> = vec![true; running.len()];

@@ -23,7 +23,7 @@ const THROTTLING: [&str; 9] = [
 ];
 
 /// Codes of credentials that are known but no longer, or not, accepted.
-const CREDENTIALS: [&str; 9] = [
+const CREDENTIALS: [&str; 13] = [
     "ExpiredToken",
     "ExpiredTokenException",
     "RequestExpired",
@@ -33,6 +33,10 @@ const CREDENTIALS: [&str; 9] = [
     "InvalidSignatureException",
     "InvalidAccessKeyId",
     "AuthFailure",
+    "InvalidToken",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
 ];
 
 /// Codes of a missing permission.

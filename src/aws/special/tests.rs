@@ -58,6 +58,7 @@ impl Api for Recorded {
         let body = self.answers.get(&(operation.name, key.clone()));
         let result = body.map(|b| b.as_bytes().to_vec()).ok_or_else(refused);
         let call = Call {
+            superseded: false,
             service: operation.service.facts().iam,
             operation: operation.name,
             region: Text::clone(&self.region),
