@@ -68,7 +68,6 @@ impl Api for Recorded {
             duration: Duration::ZERO,
             failed: result.as_ref().err().map(|f| f.reason),
             metrics: MetricsRequested::default(),
-            superseded: false,
         };
         Box::pin(std::future::ready(Answered { result, call }))
     }
