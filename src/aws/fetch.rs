@@ -86,19 +86,18 @@ impl Fetch {
         let Some(current) = &mut self.current else { return Outcome::default() };
         current.snapshot.drop_stale(clock.steady());
         let (job, api) = (Arc::clone(&self.job), Arc::clone(&self.api));
-        let (mut outcome, mut calls) = (Outcome::default(), Vec::new());
+        let mut outcome = Outcome::default();
         let mut seen = if let JobKind::Static(dimensions) = &job.kind {
             statics::fetch(&job, dimensions, &*api, &current.plan, clock, &mut current.snapshot, &mut outcome).await
         } else {
-            let described = describe(&job, &*api, &self.enhanced, &inventory, clock, &mut calls);
-            let batches = current.batches(&job, &*api, clock, &mut outcome, progress);
-            let (seen, described) = futures_util::future::join(batches, described).await;
-            outcome.calls.append(&mut calls);
-            if let Some(described) = described {
-                self.take(described, clock, &mut outcome);
-            }
-            seen
+            current.batches(&job, &*api, clock, &mut outcome, progress).await
         };
+        if wants_enhanced(&job, &self.enhanced, &inventory, clock) {
+            // CloudWatch's values do not wait for those of other APIs.
+            current.show(&mut outcome, clock, progress);
+            let described = describe(&job, &*api, &inventory, &mut outcome.calls).await;
+            self.take(described, clock, &mut outcome);
+        }
         let Some(current) = &mut self.current else { return outcome };
         seen |= current.confirm(&self.enhanced, clock);
         current.info(&job, seen, outcome.failures.is_empty(), clock);
@@ -193,14 +192,16 @@ impl Current {
                 }
                 Err(_) => {
                     if std::mem::take(&mut news) {
-                        snapshot.drop_stale(clock.steady());
-                        let calls = std::mem::take(&mut outcome.calls);
-                        progress(Outcome { snapshot: Some(snapshot.clone()), calls, ..Outcome::default() });
+                        show(snapshot, outcome, clock, progress);
                     }
                     shown = Instant::now();
                 }
             }
         }
+    }
+
+    fn show(&mut self, outcome: &mut Outcome, clock: RunClock, progress: Progress<'_>) {
+        show(&mut self.snapshot, outcome, clock, progress);
     }
 
     /// Shows enhanced metrics that are good; returns whether there are any.
@@ -242,26 +243,35 @@ impl Source for Fetch {
     }
 }
 
-/// Asks for enhanced metrics, when there are any and it is time.
-async fn describe(
-    job: &Job,
-    api: &dyn Api,
-    kept: &Kept,
-    inventory: &Inventory,
-    clock: RunClock,
-    calls: &mut Vec<Call>,
-) -> Option<Described> {
-    let JobKind::Discovery(discovery) = &job.kind else { return None };
-    let (wanted, resources) = (&discovery.enhanced_metrics, &inventory.resources);
-    if wanted.is_empty() || resources.is_empty() || !kept.is_due(clock.steady()) {
-        return None;
+/// Shows what is there before the end of a run.
+fn show(snapshot: &mut Snapshot, outcome: &mut Outcome, clock: RunClock, progress: Progress<'_>) {
+    snapshot.drop_stale(clock.steady());
+    let calls = std::mem::take(&mut outcome.calls);
+    progress(Outcome { snapshot: Some(snapshot.clone()), calls, ..Outcome::default() });
+}
+
+/// The enhanced metrics of a job; none in most.
+fn enhanced_metrics(job: &Job) -> &[Text] {
+    match &job.kind {
+        JobKind::Discovery(discovery) => &discovery.enhanced_metrics,
+        JobKind::Custom | JobKind::Static(_) => &[],
     }
-    let asked = enhanced::describe(&job.namespace, wanted, resources, api, calls);
-    Some(tokio::time::timeout(ENHANCED_PATIENCE, asked).await.unwrap_or_else(|_| {
+}
+
+/// Whether there are enhanced metrics to ask for, and it is time.
+fn wants_enhanced(job: &Job, kept: &Kept, inventory: &Inventory, clock: RunClock) -> bool {
+    !enhanced_metrics(job).is_empty() && !inventory.resources.is_empty() && kept.is_due(clock.steady())
+}
+
+/// Asks for enhanced metrics.
+async fn describe(job: &Job, api: &dyn Api, inventory: &Inventory, calls: &mut Vec<Call>) -> Described {
+    let resources = &inventory.resources;
+    let asked = enhanced::describe(&job.namespace, enhanced_metrics(job), resources, api, calls);
+    tokio::time::timeout(ENHANCED_PATIENCE, asked).await.unwrap_or_else(|_| {
         let message = format!("not finished within {} s", ENHANCED_PATIENCE.as_secs());
         let doing = format!("get the enhanced metrics of {}", job.namespace);
         enhanced::nothing(resources, Failure { reason: Reason::Timeout, doing, message })
-    }))
+    })
 }
 
 /// Takes the results of a whole batch; returns whether any query was answered.
