@@ -4,6 +4,7 @@ pub mod bridge;
 pub mod check;
 pub mod demo;
 pub mod healthcheck;
+pub mod iam;
 pub mod listen;
 pub mod network;
 pub mod reload;
@@ -74,7 +75,8 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             daemon(options)
         }
         Command::YaceRun(flags) => yace(&flags),
-        Command::Check { config } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
+        Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
+        Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::YaceVerify { config, log: _ } => verify(&config),
         Command::Healthcheck { url } => {
             in_runtime(healthcheck::healthcheck(&url))?;

@@ -22,6 +22,7 @@ pub mod job;
 pub mod listing;
 pub mod naming;
 pub mod paged;
+pub mod permissions;
 pub mod plan;
 pub mod question;
 pub mod signed;

@@ -38,6 +38,8 @@ pub enum Command {
     Check {
         /// The configuration.
         config: PathBuf,
+        /// Print the policies that it needs instead.
+        iam: bool,
     },
     /// The simulated cloud alone.
     Sim {

@@ -69,3 +69,57 @@ fn every_permission_has_its_reason() {
         assert!(reasons.contains(&format!("| `{action}` |")), "iam/README.md says nothing about {action}");
     }
 }
+
+/// The policies that `check --iam` prints for a configuration.
+fn policies(config: &str) -> Vec<serde_json::Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yml");
+    fs::write(&path, config).unwrap();
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_raingauge"))
+        .args(["check", "--iam", "--config"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let json = text.lines().filter(|l| !l.starts_with('#')).collect::<Vec<_>>().join("\n");
+    serde_json::Deserializer::from_str(&json).into_iter().map(Result::unwrap).collect()
+}
+
+fn actions(policy: &serde_json::Value) -> BTreeSet<&str> {
+    let statements = policy["Statement"].as_array().unwrap();
+    statements.iter().flat_map(|s| s["Action"].as_array().unwrap()).map(|a| a.as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_configuration_gets_the_policy_that_it_needs() {
+    let printed = policies(
+        "aws: {discovery: {jobs: [{type: AWS/SQS, regions: [eu-west-1], metrics: [{name: M, statistics: [Sum]}]}]}}",
+    );
+    let wanted = ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "iam:ListAccountAliases", "tag:GetResources"];
+    assert_eq!(printed.len(), 1);
+    assert_eq!(actions(&printed[0]), BTreeSet::from(wanted));
+}
+
+#[test]
+fn each_role_gets_its_own_policy() {
+    let printed = policies(
+        "
+aws:
+  discovery:
+    jobs:
+      - type: AWS/RDS
+        regions: [eu-west-1]
+        roles: [{roleArn: 'arn:aws:iam::000000000001:role/r'}]
+        enhancedMetrics: [{name: AllocatedStorage}]
+  static:
+    - {name: s, namespace: N, regions: [eu-west-1], metrics: [{name: M, statistics: [Sum]}]}
+",
+    );
+    let own = ["cloudwatch:GetMetricStatistics", "iam:ListAccountAliases", "sts:AssumeRole"];
+    assert_eq!(actions(&printed[0]), BTreeSet::from(own));
+    let role = ["iam:ListAccountAliases", "rds:DescribeDBInstances", "tag:GetResources"];
+    assert_eq!(actions(&printed[1]), BTreeSet::from(role));
+    let become_role = printed[0]["Statement"].as_array().unwrap().last().unwrap();
+    assert_eq!(become_role["Resource"][0], "arn:aws:iam::000000000001:role/r");
+}

@@ -48,6 +48,9 @@ enum Words {
         /// The configuration: raingauge.yml or a YACE file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Print the IAM policies that this configuration needs, and nothing else
+        #[arg(long)]
+        iam: bool,
     },
     /// Serve the simulated cloud alone, on its real wire protocols
     Sim {
@@ -106,7 +109,7 @@ pub(super) fn parse(args: Vec<OsString>, env: &dyn Fn(&str) -> Option<String>) -
         Words::Run { config, listen_addresses, level, format } => {
             Command::Run { config, listen_addresses, log: Log { level, format } }
         }
-        Words::Check { config } => Command::Check { config },
+        Words::Check { config, iam } => Command::Check { config, iam },
         Words::Sim { listen, world: World { seed, resources, services } } => {
             Command::Sim { listen, seed, resources, services }
         }

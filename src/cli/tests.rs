@@ -174,7 +174,8 @@ fn native_commands() {
                 services: vec!["AWS/EC2".into(), "AWS/SQS".into()],
             },
         ),
-        ("check --config f", Command::Check { config: "f".into() }),
+        ("check --config f", Command::Check { config: "f".into(), iam: false }),
+        ("check --iam --config f", Command::Check { config: "f".into(), iam: true }),
         ("healthcheck --url http://h/", Command::Healthcheck { url: "http://h/".into() }),
         (
             "run --config=f --web.listen-address=:1 --web.listen-address :2,:3 --log.format=logfmt --log.level debug",
