@@ -41,6 +41,18 @@ def get(port, path, encoding="identity"):
     return first - start, time.perf_counter() - start, size, b"".join(body)
 
 
+def drain(port, encoding):
+    """-> (seconds to the first byte, seconds in all, bytes); a client that only reads, as cheaply as Python can."""
+    buffer, size, start = bytearray(1 << 20), 0, time.perf_counter()
+    with socket.create_connection(("127.0.0.1", port), 60) as s:
+        s.sendall(f"GET /metrics HTTP/1.0\r\nHost: x\r\nAccept-Encoding: {encoding}\r\n\r\n".encode())
+        first = None
+        while n := s.recv_into(buffer):
+            first = first or time.perf_counter()
+            size += n
+    return first - start, time.perf_counter() - start, size
+
+
 def value(page, name, *parts):
     return sum(float(l.rsplit(" ", 1)[1]) for l in page.splitlines() if l.startswith(name + "{") and all(p in l for p in parts))
 
@@ -101,10 +113,10 @@ class Setup:
 
 
 def scrape(s, encoding, times):
-    get(s.port, "/metrics", encoding)  # renders this variant, if nobody has asked for it yet
+    drain(s.port, encoding)  # renders this variant, if nobody has asked for it yet
     before, taken = cpu_seconds(s.daemon.pid), []
     for _ in range(times):
-        taken.append(get(s.port, "/metrics", encoding)[:3])
+        taken.append(drain(s.port, encoding))
     cpu = (cpu_seconds(s.daemon.pid) - before) / times
     return statistics.median(t[0] for t in taken), statistics.median(t[1] for t in taken), taken[0][2], cpu
 
@@ -120,9 +132,10 @@ def measure(binary, instances, interval, cycles, times):
             time.sleep(cycles * interval)
             collections = (time.monotonic() - start) / interval
             cpu_collection = (cpu_seconds(s.daemon.pid) - before) / collections
-            page = s.page()
-            series = int(value(page, "raingauge_job_series"))
-            plain, packed = scrape(s, "identity", times), scrape(s, "gzip", times)
+            packed = scrape(s, "gzip", times)
+            rss_gzip = memory_mb(s.daemon.pid, "VmRSS")
+            plain = scrape(s, "identity", times)
+            series = int(value(s.page(), "raingauge_job_series"))
             time.sleep(2 * interval)
             get(s.port, "/metrics"), get(s.port, "/metrics", "gzip")
             rows = [("series", f"{series:,}"), ("start to listening", f"{s.start_seconds * 1e3:.0f} ms"),
@@ -130,6 +143,7 @@ def measure(binary, instances, interval, cycles, times):
                     ("plain scrape, warm: first byte, all, CPU", f"{plain[0] * 1e3:.1f} ms, {plain[1] * 1e3:.1f} ms, {plain[3]:.4f} CPU-s ({plain[2] / 1e6:.1f} MB)"),
                     ("gzip scrape, warm: first byte, all, CPU", f"{packed[0] * 1e3:.1f} ms, {packed[1] * 1e3:.1f} ms, {packed[3]:.4f} CPU-s ({packed[2] / 1e6:.1f} MB)"),
                     ("RSS before the first scrape", f"{rss_idle:.0f} MB"),
+                    ("RSS when only gzip is asked for (Prometheus, vmagent)", f"{rss_gzip:.0f} MB"),
                     ("RSS with both page variants warm", f"{memory_mb(s.daemon.pid, 'VmRSS'):.0f} MB"),
                     ("RSS high-water", f"{memory_mb(s.daemon.pid, 'VmHWM'):.0f} MB")]
         finally:
@@ -148,7 +162,7 @@ def main():
     print(f"binary: {os.path.getsize(o.binary) / 1e6:.2f} MB")
     for n in o.instances or [500, 5271]:
         for name, figure in measure(os.path.abspath(o.binary), n, o.interval, o.cycles, o.scrapes):
-            print(f"{name:45} {figure}", flush=True)
+            print(f"{name:55} {figure}", flush=True)
         print()
 
 
