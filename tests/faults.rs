@@ -323,6 +323,35 @@ async fn a_reload_finds_unchanged_jobs_wherever_they_stand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_changed_job_goes_on_with_the_values_it_had() {
+    let cloud = cloud(world()).await;
+    let bridge = TestBridge::start(&cloud, CONFIG).await;
+    bridge.wait_for("both jobs", complete).await;
+    cloud.faults().add(Fault::new(Effect::AccessDenied).on("GetMetricData"));
+    let failed = |p: &Page| failures(p, "AWS/EC2", "access_denied");
+    let before = bridge.wait_for("a failure", |p| failed(p) > 0.0).await;
+    assert_eq!(bridge.reload(&CONFIG.replace("length: 3600", "length: 7200")).await.0, 200);
+    let after = bridge.wait_for("failures of the changed job", |p| failed(p) > failed(&before) + 2.0).await;
+    assert!(complete(&after), "values are held over a reload:\n{}", after.text);
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_region_leaves_the_first_one_alone() {
+    let cloud = cloud(world()).await;
+    let config = tagged_jobs(&["a"]);
+    let bridge = TestBridge::start(&cloud, &config).await;
+    bridge.wait_for("the job", |p| p.count(EC2) == 5).await;
+    let asked =
+        |region: &str| cloud.ledger().bill().sum("GetMetricData", |l| u64::from(&*l.region == region) * l.calls);
+    assert_eq!(asked("eu-west-1"), 1);
+    assert_eq!(bridge.reload(&config.replace("[eu-west-1]", "[us-east-1, eu-west-1]")).await.0, 200);
+    bridge.wait_for("both regions", |p| p.count(EC2) == 10).await;
+    assert_eq!((asked("eu-west-1"), asked("us-east-1")), (1, 1));
+    bridge.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_job_may_take_the_place_of_one_that_goes() {
     let cloud = cloud(world()).await;
     let with_role = |role: &str| {

@@ -218,7 +218,8 @@ impl Workers {
         let (sender, receiver) = watch::channel(None);
         let timing = job.timing;
         let discover = Box::new(Discover::new(Arc::clone(job), Arc::clone(&api), sender));
-        let fetch = Box::new(Fetch::new(Arc::clone(job), api, naming, receiver));
+        let values = lock(&self.place).as_ref().and_then(|slot| self.shared.store.get(slot));
+        let fetch = Box::new(Fetch::new(Arc::clone(job), api, naming, receiver).inheriting(values));
         let (mut tasks, label) = (JoinSet::new(), Text::clone(&self.labels.job));
         tasks.spawn(self.clone().work(RunKind::Discover, timing.inventory_interval, discover));
         tasks.spawn(self.work(RunKind::Fetch, timing.interval, fetch));

@@ -29,7 +29,9 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
     let yaml = example_yace_config(cloud.world());
     let options =
         LoadOptions { dialect: Some(Dialect::Yace), scraping_interval: Some(INTERVAL), ..LoadOptions::default() };
-    let settings = config::parse(Path::new("demo.yml"), yaml.as_bytes(), &options, &|_| None)?.settings;
+    let mut settings = config::parse(Path::new("demo.yml"), yaml.as_bytes(), &options, &|_| None)?.settings;
+    // The demo takes nobody's place: it shows what a native file gives.
+    settings.dialect = Dialect::Native;
     let region = cloud.world().spec().regions.first().map_or("eu-west-1", |r| &**r).to_owned();
     let emulator = Emulator { endpoint_url: cloud.endpoint_url(), access_key_id: "simulated".into(), region };
     let network = Network { emulator: Some(emulator), ..Network::default() };
@@ -54,9 +56,9 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
 
 fn how_to_use(cloud: &SimCloud, url: &str) -> String {
     let spec = cloud.world().spec();
-    let resources: usize = spec.services.iter().map(|(_, n)| n * spec.regions.len()).sum();
+    let resources: usize = spec.services.iter().map(|(_, n)| n * spec.regions.len() * spec.accounts.len()).sum();
     format!(
-        "raingauge demo: a simulated cloud with {resources} resources of {} AWS services in {}\n\
+        "raingauge demo: a simulated cloud with {resources} resources of {} AWS services in {} accounts, {},\n\
          is at {}; the real pipeline (AWS SDK, discovery, GetMetricData) collects from it every {} s.\n\
          Simulated time passes {SPEED} times as fast as yours, so values move while you look.\n\n\
          \x20 curl {url}/metrics      the CloudWatch metrics, for Prometheus or vmagent\n\
@@ -64,6 +66,7 @@ fn how_to_use(cloud: &SimCloud, url: &str) -> String {
          \x20 curl {}/_sim/ledger   what AWS would have billed\n\n\
          Ctrl-C ends it.",
         spec.services.len(),
+        spec.accounts.len(),
         spec.regions.join(" and "),
         cloud.endpoint_url(),
         INTERVAL.as_secs(),

@@ -86,8 +86,12 @@ pub async fn run_in(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
     let Surroundings { clock, network, listeners } = surroundings;
-    let about =
-        About { source: options.config.display().to_string(), notice: None, yace: options.yace, started: clock.now() };
+    let about = About {
+        source: options.config.display().to_string(),
+        notice: None,
+        yace: options.yace || loaded.settings.dialect == Dialect::Yace,
+        started: clock.now(),
+    };
     let daemon = Daemon::new(clock, network, &loaded.settings, about);
     let reload: Reload = {
         let daemon = daemon.clone();

@@ -37,10 +37,11 @@ impl Target {
 pub fn targets(settings: &AwsSettings) -> Vec<Target> {
     let mut all = Vec::new();
     for job in &settings.jobs {
-        // The position is not part of what a job does.
-        let job = Arc::new(Job { index: 0, ..job.clone() });
-        for role in &job.roles {
-            for region in &job.regions {
+        let (roles, regions) = (&job.roles, &job.regions);
+        // Neither its position nor the job's other places are part of what a target does.
+        let job = Arc::new(Job { index: 0, roles: vec![], regions: vec![], ..job.clone() });
+        for role in roles {
+            for region in regions {
                 let access = (settings.access.fips, &settings.access.sts_region, settings.naming);
                 let definition = format!("{access:?} {role:?} {region} {job:?}");
                 let (role, region) = (role.clone(), Text::clone(region));

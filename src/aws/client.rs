@@ -69,8 +69,6 @@ pub struct Clients {
 struct RoleAccess {
     config: SdkConfig,
     identity: Identity,
-    /// Retries that one role's throttling uses up are not taken from the others.
-    retries: RetryPartition,
 }
 
 impl Clients {
@@ -123,10 +121,12 @@ impl Clients {
         if let Some(region) = &self.access.sts_region {
             sts.set_region(Region::new(region.to_string()));
         }
+        // Retries that one role's throttling uses up in a region are not taken from the others.
+        let retries = RetryPartition::custom(format!("{} {region}", role.arn.as_deref().unwrap_or("own"))).build();
         Client {
             region: Text::clone(region),
             cloudwatch: aws_sdk_cloudwatch::Client::from_conf(
-                aws_sdk_cloudwatch::config::Builder::from(&config).retry_partition(shared.retries.clone()).build(),
+                aws_sdk_cloudwatch::config::Builder::from(&config).retry_partition(retries).build(),
             ),
             tagging: aws_sdk_resourcegroupstagging::Client::new(&tagging.build()),
             sts: aws_sdk_sts::Client::new(&sts.build()),
@@ -146,8 +146,7 @@ impl Clients {
             None => self.base.clone(),
             Some(arn) => self.assumed(arn, role.external_id.as_ref(), region).await,
         };
-        let retries = RetryPartition::custom(role.arn.as_deref().unwrap_or("own").to_owned()).build();
-        let shared = Arc::new(RoleAccess { config, identity: Identity::default(), retries });
+        let shared = Arc::new(RoleAccess { config, identity: Identity::default() });
         roles.insert(role.clone(), Arc::clone(&shared));
         shared
     }
@@ -203,7 +202,7 @@ impl Client {
         let identity = &self.role.identity;
         let (mut calls, mut alias_failure) = (Vec::new(), None);
         let mut state = identity.lock().await;
-        let id = match (identity.id(), state.recent_failure()) {
+        let id = match (identity.id(), state.recent_failure(&self.region)) {
             (Some(id), _) => Ok(Text::clone(id)),
             (None, Some(failure)) => Err(failure),
             (None, None) => {
@@ -211,7 +210,7 @@ impl Client {
                 let request = self.sts.get_caller_identity().customize().interceptor(asked.attempts());
                 let (result, call) = asked.finish(request.send().await, || "ask AWS who we are".to_owned());
                 calls.push(call);
-                identity.learn(&mut state, result.map(|who| who.account.unwrap_or_default().into()))
+                identity.learn(&mut state, &self.region, result.map(|who| who.account.unwrap_or_default().into()))
             }
         };
         if let Ok(id) = &id

@@ -25,8 +25,8 @@ use crate::seam::{Call, Failure, Outcome, Progress, Reason, Source};
 const BATCHES_IN_FLIGHT: usize = 8;
 /// What has come is shown after this time, whatever is still missing.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
-/// Enhanced metrics must not keep a job's values waiting for longer.
-const ENHANCED_PATIENCE: Duration = Duration::from_secs(60);
+/// All enhanced metrics of a job must be there by then: longer than one call may hang, so that it takes no other with it.
+const ENHANCED_PATIENCE: Duration = Duration::from_secs(180);
 
 /// The fetch of one job in one place.
 pub struct Fetch {
@@ -36,6 +36,8 @@ pub struct Fetch {
     inventories: watch::Receiver<Option<Arc<Inventory>>>,
     current: Option<Current>,
     enhanced: Kept,
+    /// What was shown in this place before.
+    inherited: Option<Arc<Snapshot>>,
 }
 
 /// What belongs to the newest inventory. It is kept true while a run goes on, since that may be dropped at any time.
@@ -77,7 +79,14 @@ impl Fetch {
         naming: Naming,
         inventories: watch::Receiver<Option<Arc<Inventory>>>,
     ) -> Self {
-        Self { job, api, naming, inventories, current: None, enhanced: Kept::default() }
+        Self { job, api, naming, inventories, current: None, enhanced: Kept::default(), inherited: None }
+    }
+
+    /// Goes on with the values of whoever fetched here before: series that stay keep theirs until there are new ones.
+    #[must_use]
+    pub fn inheriting(mut self, values: Option<Arc<Snapshot>>) -> Self {
+        self.inherited = values;
+        self
     }
 
     async fn run(&mut self, clock: RunClock, progress: Progress<'_>) -> Outcome {
@@ -97,6 +106,9 @@ impl Fetch {
             current.show(&mut outcome, clock, progress);
             let described = describe(&job, &*api, &inventory, &mut outcome.calls).await;
             self.take(described, clock, &mut outcome);
+        } else {
+            // Until they are asked for again, a job whose other values could not be had is no success.
+            outcome.failures.extend(self.enhanced.failure().cloned());
         }
         let Some(current) = &mut self.current else { return outcome };
         seen |= current.confirm(&self.enhanced, clock);
@@ -107,8 +119,8 @@ impl Fetch {
     }
 
     /// Takes new enhanced metrics. Other series than before mean a new plan; its batches are the old ones.
-    fn take(&mut self, mut described: Described, clock: RunClock, outcome: &mut Outcome) {
-        outcome.failures.append(&mut described.failures);
+    fn take(&mut self, described: Described, clock: RunClock, outcome: &mut Outcome) {
+        outcome.failures.extend(described.failures.iter().cloned());
         let before = self.enhanced.clone();
         self.enhanced.take(described, !self.job.timing.stale_after.is_zero(), clock.steady());
         if self.enhanced.is_shaped_as(&before) {
@@ -137,6 +149,9 @@ impl Fetch {
         let plan = self.plan(inventory);
         let mut snapshot = Snapshot::empty(Arc::clone(&plan.set), shown_for(&self.job));
         let mut watermarks = vec![None; plan.batches.len()];
+        if let Some(values) = self.inherited.take() {
+            carry_over(&values, &mut snapshot);
+        }
         if let Some(old) = &self.current {
             carry_over(&old.snapshot, &mut snapshot);
             for (watermark, batch) in watermarks.iter_mut().zip(&plan.batches) {
@@ -186,8 +201,11 @@ impl Current {
                         outcome.failures.push(failure);
                         give_up(job, batch, clock, snapshot);
                     } else {
-                        *watermark = Some(end);
-                        seen |= apply(job, batch, answer.results, clock, snapshot, outcome);
+                        let (any, whole) = apply(job, batch, answer.results, clock, snapshot, outcome);
+                        seen |= any;
+                        if whole {
+                            *watermark = Some(end);
+                        }
                     }
                 }
                 Err(_) => {
@@ -274,7 +292,7 @@ async fn describe(job: &Job, api: &dyn Api, inventory: &Inventory, calls: &mut V
     })
 }
 
-/// Takes the results of a whole batch; returns whether any query was answered.
+/// Takes the results of a whole batch; returns whether any query was answered, and whether all of them were, and whole.
 fn apply(
     job: &Job,
     batch: &Batch,
@@ -282,18 +300,20 @@ fn apply(
     clock: RunClock,
     snapshot: &mut Snapshot,
     outcome: &mut Outcome,
-) -> bool {
-    let (mut seen, mut cells, now) = (false, Vec::new(), clock.steady());
+) -> (bool, bool) {
+    let (mut seen, mut whole, mut cells, now) = (false, true, Vec::new(), clock.steady());
     let mut incomplete = Incomplete::default();
     for (target, result) in batch.targets.iter().zip(results) {
         let position = target.series as usize;
         let (Some(mut result), Some(metric)) = (result, job.metrics.get(target.entry as usize)) else {
+            whole = false;
             if !holds(job) {
                 snapshot.put(position, &[], now);
             }
             continue;
         };
         seen = true;
+        whole &= !result.status.is_unknown();
         incomplete.count(result.status);
         if result.points.is_empty() && result.status.is_unknown() && !snapshot.samples(position).is_empty() {
             continue;
@@ -302,7 +322,7 @@ fn apply(
         snapshot.put(position, &cells, now);
     }
     outcome.failures.extend(incomplete.failures(job));
-    seen
+    (seen, whole)
 }
 
 /// The series of a batch that failed stay as they are, or go, as the job wants it.

@@ -63,8 +63,12 @@ impl Signer {
             message: e.to_string(),
         };
         crypto::install();
-        let mut builder =
-            reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(ATTEMPT_TIMEOUT).no_proxy();
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(ATTEMPT_TIMEOUT)
+            .no_proxy()
+            // A redirect would take the session token to another host.
+            .redirect(reqwest::redirect::Policy::none());
         if let Some(url) = &network.https_proxy {
             let direct = reqwest::NoProxy::from_string(&network.direct_hosts());
             builder = builder.proxy(reqwest::Proxy::https(url).map_err(wrong)?.no_proxy(direct));

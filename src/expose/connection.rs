@@ -22,7 +22,7 @@ pub const MAX_CONNECTIONS: usize = 256;
 /// collection that a scrape may have to wait for.
 pub const PHASE_LIMIT: Duration = Duration::from_secs(180);
 
-/// A new connection must have sent its request by then: whoever connects and says nothing must not keep a place for long.
+/// A new connection must have begun its request by then: whoever connects and says nothing must not keep a place for long.
 pub const FIRST_REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// After a failed accept (no file descriptors left, mostly) it is tried again so much later.
@@ -76,6 +76,8 @@ pub struct Connection {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// Nothing has been read yet.
+    New,
     Reading,
     Writing,
 }
@@ -83,7 +85,7 @@ enum Phase {
 impl Connection {
     fn new(stream: TcpStream, place: Option<OwnedSemaphorePermit>, phase_limit: Duration) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + phase_limit.min(FIRST_REQUEST_LIMIT)));
-        Self { stream, _place: place, phase: Phase::Reading, phase_limit, deadline }
+        Self { stream, _place: place, phase: Phase::New, phase_limit, deadline }
     }
 
     fn enter(&mut self, phase: Phase) {

@@ -110,11 +110,16 @@ impl Intercept for Attempts {
     }
 }
 
-/// The error's code stands in a header, whatever the protocol (`x-amzn-query-error` for CBOR, `x-amzn-errortype` for JSON).
+/// The error's code stands in a header (`x-amzn-query-error` for CBOR, `x-amzn-errortype` for JSON) or only in the body.
 fn is_throttle(response: &HttpResponse) -> bool {
     if response.status().as_u16() == 429 {
         return true;
     }
     let code = |name: &str| response.headers().get(name).is_some_and(failure::is_throttling_code);
-    !response.status().is_success() && (code("x-amzn-query-error") || code("x-amzn-errortype"))
+    if response.status().is_success() {
+        return false;
+    }
+    code("x-amzn-query-error")
+        || code("x-amzn-errortype")
+        || response.body().bytes().is_some_and(failure::names_throttling)
 }

@@ -22,6 +22,9 @@ const THROTTLING: [&str; 9] = [
     "LimitExceededException",
 ];
 
+/// An error's code stands at the beginning of its body.
+const ERROR_HEAD_BYTES: usize = 512;
+
 /// Codes of credentials that are known but no longer, or not, accepted.
 const CREDENTIALS: [&str; 13] = [
     "ExpiredToken",
@@ -46,6 +49,13 @@ const DENIED: [&str; 5] =
 /// Whether a header or code names throttling; codes may carry a namespace (`x#Throttling`) or a suffix (`Throttling;Sender`).
 pub(super) fn is_throttling_code(code: &str) -> bool {
     THROTTLING.contains(&bare(code))
+}
+
+/// Whether the beginning of an error's body has such a code, in JSON, CBOR or XML alike.
+pub(super) fn names_throttling(body: &[u8]) -> bool {
+    let head = String::from_utf8_lossy(body.get(..ERROR_HEAD_BYTES).unwrap_or(body));
+    let words = head.split(|c: char| !c.is_ascii_alphanumeric());
+    words.filter(|w| !w.is_empty()).any(|w| THROTTLING.contains(&w))
 }
 
 fn bare(code: &str) -> &str {
@@ -126,6 +136,14 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn throttling_is_found_in_bodies() {
+        assert!(names_throttling(br#"{"__type":"x#ThrottlingException","message":"Rate exceeded"}"#));
+        assert!(names_throttling(b"<Error><Code>Throttling</Code>"));
+        assert!(!names_throttling(br#"{"__type":"AccessDeniedException"}"#));
+        assert!(!names_throttling(b""));
+    }
 
     #[test]
     fn codes_are_classified_whatever_their_decoration() {

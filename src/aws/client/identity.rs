@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
@@ -25,7 +26,8 @@ pub(super) struct Identity {
 #[derive(Default)]
 pub(super) struct State {
     alias: Alias,
-    failed: Option<(Instant, Failure)>,
+    /// By region: one that is switched off says nothing about the others.
+    failed: HashMap<Text, (Instant, Failure)>,
     alias_failed: Option<Instant>,
 }
 
@@ -50,11 +52,11 @@ impl Identity {
     }
 
     /// What STS said.
-    pub(super) fn learn(&self, state: &mut State, said: Result<Text, Failure>) -> Result<Text, Failure> {
+    pub(super) fn learn(&self, state: &mut State, region: &Text, said: Result<Text, Failure>) -> Result<Text, Failure> {
         match said {
             Ok(id) => Ok(Text::clone(self.id.get_or_init(|| id))),
             Err(failure) => {
-                state.failed = Some((Instant::now(), failure.clone()));
+                state.failed.insert(Text::clone(region), (Instant::now(), failure.clone()));
                 Err(failure)
             }
         }
@@ -63,8 +65,8 @@ impl Identity {
 
 impl State {
     /// A failure that is too fresh to try again.
-    pub(super) fn recent_failure(&self) -> Option<Failure> {
-        self.failed.as_ref().filter(|(at, _)| at.elapsed() < REMEMBERED).map(|(_, failure)| failure.clone())
+    pub(super) fn recent_failure(&self, region: &Text) -> Option<Failure> {
+        self.failed.get(region).filter(|(at, _)| at.elapsed() < REMEMBERED).map(|(_, failure)| failure.clone())
     }
 
     /// Whether IAM should be asked for the alias.
@@ -109,13 +111,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn failures_are_remembered_for_a_moment() {
-        let identity = Identity::default();
+        let (identity, region) = (Identity::default(), Text::from("r"));
         let mut state = identity.lock().await;
-        assert!(identity.learn(&mut state, Err(failure(Reason::ServerError))).is_err());
-        assert!(state.recent_failure().is_some());
+        assert!(identity.learn(&mut state, &region, Err(failure(Reason::ServerError))).is_err());
+        assert!(state.recent_failure(&region).is_some());
+        assert!(state.recent_failure(&"other".into()).is_none());
         tokio::time::advance(REMEMBERED).await;
-        assert!(state.recent_failure().is_none());
-        assert_eq!(&*identity.learn(&mut state, Ok("1".into())).unwrap(), "1");
+        assert!(state.recent_failure(&region).is_none());
+        assert_eq!(&*identity.learn(&mut state, &region, Ok("1".into())).unwrap(), "1");
         assert_eq!(identity.id().map(|id| &**id), Some("1"));
     }
 

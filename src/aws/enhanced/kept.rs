@@ -7,6 +7,7 @@ use hashbrown::HashSet;
 use super::{Described, Row};
 use crate::aws::api::Resource;
 use crate::model::{Text, Timestamp};
+use crate::seam::Failure;
 
 /// Descriptions are this old at least before they are asked for again: five minutes, less the tenth by which a worker's
 /// schedule may be moved.
@@ -19,6 +20,7 @@ pub struct Kept {
     rows: Vec<Row>,
     fresh: usize,
     asked: Option<Timestamp>,
+    failure: Option<Failure>,
 }
 
 impl Kept {
@@ -32,6 +34,11 @@ impl Kept {
         self.rows.get(..self.fresh).unwrap_or_default()
     }
 
+    /// Why the last description is not whole.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
     /// Whether it is time to ask; `now` of the steady clock.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.asked.is_none_or(|at| at.plus(MIN_AGE) <= now)
@@ -39,6 +46,7 @@ impl Kept {
 
     /// Takes what was asked for at `now`. Rows of resources that became unknown stay, but not as fresh, where `hold` says so.
     pub fn take(&mut self, described: Described, hold: bool, now: Timestamp) {
+        self.failure = described.failures.into_iter().next();
         let old = std::mem::replace(&mut self.rows, described.rows);
         self.fresh = self.rows.len();
         self.asked = Some(now);
@@ -66,7 +74,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::seam::{Failure, Reason};
+    use crate::seam::Reason;
 
     fn row(arn: &str, value: f64) -> Row {
         Row { resource: arn.into(), metric: "m", dimensions: vec![], value }

@@ -20,6 +20,8 @@ struct Cloud {
     windows: Mutex<Vec<(i64, i64)>>,
     /// Refuses those, too.
     refuses: Mutex<bool>,
+    /// Marks their results as failed.
+    fails: Mutex<bool>,
 }
 
 fn call(failed: Option<Reason>) -> Call {
@@ -92,6 +94,10 @@ impl Api for Cloud {
             self.windows.lock().unwrap().push((request.start.as_secs(), request.end.as_secs()));
             if *self.refuses.lock().unwrap() {
                 return refused(Reason::AccessDenied);
+            }
+            if *self.fails.lock().unwrap() {
+                let result = MetricResult { query: 0, points: vec![], status: StatusCode::InternalError };
+                return Answered { result: Ok(Page { items: vec![result], next: None }), call: call(None) };
             }
             let points = vec![Point { at: request.start, value: 1.0 }];
             let items = (0..request.queries.len())
@@ -208,6 +214,16 @@ async fn points_that_failed_fetches_left_out_are_asked_for_again() {
     assert_eq!(ask(3_900, false).await, (3_000, 3_900));
     assert_eq!(ask(4_200, false).await, (3_900, 4_200));
     assert_eq!(ask(36_000, false).await, (36_000 - 3 * 3_600, 36_000), "not further than the bound");
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_cloudwatch_failed_on_are_asked_for_again() {
+    let (mut fetch, cloud) = fetch(job(vec![metric("m", 300, true)], Duration::from_secs(9_000)));
+    for (secs, fails) in [(3_000, false), (3_300, true), (3_600, false)] {
+        *cloud.fails.lock().unwrap() = fails;
+        fetch.collect(at(secs), &mut |_| {}).await;
+    }
+    assert_eq!(cloud.windows.lock().unwrap()[2], (3_000, 3_600));
 }
 
 #[test]

@@ -4,11 +4,14 @@ use std::num::NonZeroU32;
 
 use super::super::report::Report;
 use super::super::written::{self, Kind, MetricSettings};
+use super::super::{Dialect, nearest};
 use super::{Field, texts};
 use crate::aws::job::Metric;
 use crate::model::Text;
 
 const DEFAULT_PERIOD_SECONDS: i64 = 300;
+/// The statistics without a number.
+const PLAIN: [&str; 6] = ["Average", "IQM", "Maximum", "Minimum", "SampleCount", "Sum"];
 const DEFAULT_LENGTH_SECONDS: i64 = 300;
 
 /// The metrics of a job.
@@ -68,7 +71,18 @@ impl Checked<'_> {
         if is_missing && !own.is_bad && !preset.is_bad {
             self.mistake(own, "statistics", "Statistics should not be empty");
         }
-        texts(chosen)
+        let chosen = texts(chosen);
+        if self.report.dialect == Dialect::Native {
+            chosen.iter().filter(|s| !is_statistic(s)).for_each(|s| self.unknown_statistic(s));
+        }
+        chosen
+    }
+
+    /// YACE passes anything on, and CloudWatch then refuses every query of the request without naming the word.
+    fn unknown_statistic(&mut self, statistic: &str) {
+        let own = &self.metric.settings.statistics;
+        let hint = nearest::of(statistic, &PLAIN).map_or_else(String::new, |s| format!("; did you mean `{s}`?"));
+        self.mistake(own, "statistics", &format!("`{statistic}` is not a statistic of CloudWatch{hint}"));
     }
 
     fn period(&mut self) -> i64 {
@@ -107,6 +121,20 @@ impl Checked<'_> {
     }
 }
 
+/// Whether CloudWatch knows such a statistic (its user guide, "CloudWatch statistics definitions"): a plain one, a percentile
+/// or trimmed one with a number (`p99.9`, `tm90`), or a range (`TM(10%:90%)`, `PR(:300)`).
+fn is_statistic(text: &str) -> bool {
+    if PLAIN.contains(&text) {
+        return true;
+    }
+    let number = ["p", "tm", "wm", "tc", "ts"].iter().find_map(|k| text.strip_prefix(k));
+    if let Some(number) = number {
+        return number.parse::<f64>().is_ok_and(|n| (0.0..=100.0).contains(&n));
+    }
+    let range = ["PR(", "TM(", "WM(", "TC(", "TS("].iter().find_map(|k| text.strip_prefix(k));
+    range.and_then(|r| r.strip_suffix(')')).is_some_and(|r| r.contains(':'))
+}
+
 /// Zero means "not set", as in YACE.
 fn first_set(fields: [&Field<i64>; 2], default: i64) -> i64 {
     fields.iter().map(|f| f.value).find(|n| *n != 0).unwrap_or(default)
@@ -114,4 +142,21 @@ fn first_set(fields: [&Field<i64>; 2], default: i64) -> i64 {
 
 fn inherited(own: &Field<Option<bool>>, preset: &Field<Option<bool>>) -> bool {
     own.value.or(preset.value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_as_cloudwatch_knows_them() {
+        for good in
+            ["Average", "IQM", "p99", "p99.9", "p0", "p100", "tm90", "TM(10%:90%)", "PR(:300)", "WM(80%:)", "ts5"]
+        {
+            assert!(is_statistic(good), "{good}");
+        }
+        for bad in ["Averag", "sum", "P99", "p101", "pfoo", "p", "TM(10%)", "PR(:300", ""] {
+            assert!(!is_statistic(bad), "{bad}");
+        }
+    }
 }
