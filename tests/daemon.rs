@@ -61,6 +61,9 @@ async fn it_reloads_with_hup_and_ends_with_term_although_a_client_is_stuck() {
     let mut running = Running::start(folder.path(), "raingauge", with_keys(&mut command, &cloud));
     wait_until_ready(address).await;
     assert!(metrics(address).await.contains("aws_sqs_number_of_messages_sent_sum{"));
+    // A YACE file brings YACE's routes and counters along, whatever the command.
+    assert_eq!(get(address, "/healthz").await.unwrap(), (200, "ok".to_owned()));
+    assert!(metrics(address).await.contains("yace_cloudwatch_requests_total{"));
     let health =
         raingauge(folder.path()).args(["healthcheck", "--url", &format!("http://{address}/-/healthy")]).status();
     assert!(health.unwrap().success());
