@@ -38,15 +38,13 @@ pub enum Reason {
     Forbidden,
     /// One of our own limits was reached (pages, series).
     LimitReached,
-    /// This feature is not built yet.
-    Unsupported,
     /// A bug of ours: the worker panicked and was restarted.
     Panic,
 }
 
 impl Reason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::Throttled,
         Self::AccessDenied,
         Self::ExpiredCredentials,
@@ -60,7 +58,6 @@ impl Reason {
         Self::InternalError,
         Self::Forbidden,
         Self::LimitReached,
-        Self::Unsupported,
         Self::Panic,
     ];
 
@@ -80,7 +77,6 @@ impl Reason {
             Self::InternalError => "internal_error",
             Self::Forbidden => "forbidden",
             Self::LimitReached => "limit_reached",
-            Self::Unsupported => "unsupported",
             Self::Panic => "panic",
         }
     }
@@ -104,7 +100,6 @@ impl Reason {
             Self::PartialData => "nothing: it is asked again at the next interval",
             Self::Forbidden => "allow cloudwatch:GetMetricData for this namespace or account",
             Self::LimitReached => "narrow the job (searchTags, dimensionNameRequirements)",
-            Self::Unsupported => "leave the setting out for now",
             Self::Panic => "please report it with the log",
         }
     }

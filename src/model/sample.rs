@@ -230,13 +230,6 @@ impl Snapshot {
         self.cells.iter().filter(|c| c.is_present()).count()
     }
 
-    /// The earliest time (steady) at which a present cell becomes stale.
-    pub fn next_expiry(&self) -> Option<Timestamp> {
-        let oldest =
-            self.cells.iter().zip(&self.confirmed_secs).filter(|(c, _)| c.is_present()).map(|(_, s)| *s).min()?;
-        Some(Timestamp::from_secs(i64::from(oldest)).plus(self.stale_after))
-    }
-
     /// Drops the cells that are stale at `now` (steady); returns how many.
     pub fn drop_stale(&mut self, now: Timestamp) -> usize {
         let limit = now.minus(self.stale_after).as_secs();
@@ -298,10 +291,8 @@ mod tests {
             b.push(family, l);
         }
         let mut s = Snapshot::empty(Arc::new(b.build()), Duration::from_secs(60));
-        assert_eq!(s.next_expiry(), None);
         s.put(0, &[Cell::untimed(1.0)], Timestamp::from_secs(100));
         s.put(1, &[Cell::untimed(2.0), Cell::untimed(3.0)], Timestamp::from_secs(150));
-        assert_eq!(s.next_expiry(), Some(Timestamp::from_secs(160)));
         assert!(s.without_stale(Timestamp::from_secs(159)).is_none());
         let later = s.without_stale(Timestamp::from_secs(170)).unwrap();
         assert_eq!(later.samples(0).len(), 0);
