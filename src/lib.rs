@@ -22,6 +22,8 @@ pub mod work;
 
 pub mod store;
 
+pub mod state;
+
 pub mod expose;
 
 pub mod telemetry;

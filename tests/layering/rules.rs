@@ -24,6 +24,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
     imports("aws", &["model", "seam"], "a cloud gets the time as an argument, and hands back what it did"),
     imports("work", &["model", "clock", "seam", "telemetry", "store"], "the engine knows no cloud"),
     imports("store", &["model", "clock", "telemetry"], "it holds snapshots, whoever made them"),
+    imports("state", &[], "it keeps bytes; what they mean is their owner's business"),
     imports("expose", &["model", "store", "telemetry"], "it shows what is in the store, whoever put it there"),
     imports("sim", &["model", "aws", "clock", "seam"], "the simulated cloud knows nothing of the engine that it tests"),
     imports(
@@ -33,7 +34,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
     ),
     imports(
         "app",
-        &["model", "clock", "cli", "seam", "telemetry", "aws", "work", "store", "expose", "sim", "config"],
+        &["model", "clock", "cli", "seam", "telemetry", "aws", "work", "store", "state", "expose", "sim", "config"],
         "the composition root sees everything but main",
     ),
     imports("main", &["cli", "app"], "main is a door"),
@@ -83,8 +84,8 @@ pub(crate) const LIBRARIES: &[Library] = &[
     },
     Library {
         paths: &["std::fs", "tokio::fs"],
-        only_in: &["config.rs", "app.rs", "app/", "telemetry/process.rs"],
-        why: "files are read at the edge (process.rs reads /proc/self)",
+        only_in: &["config.rs", "app.rs", "app/", "telemetry/process.rs", "state.rs", "state/"],
+        why: "files are read at the edge (process.rs reads /proc/self), and written below --state-dir only",
     },
 ];
 
