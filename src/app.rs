@@ -7,6 +7,7 @@ pub mod healthcheck;
 pub mod iam;
 pub mod listen;
 pub mod network;
+pub mod regions;
 pub mod reload;
 pub mod run;
 pub mod signals;

@@ -162,6 +162,19 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// What a discovery found, for the status page; `None` in a fetch.
     pub resources: Option<usize>,
+    /// What a discovery left out because of an upper bound; `None` in a fetch, and when it found nothing out.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Series that are not exported because the job has more than it may.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub series: usize,
+    /// How many the job may have.
+    pub limit: usize,
+    /// Of which metrics, for people.
+    pub what: String,
 }
 
 /// Takes what a run has brought before its end.

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::super::report::Report;
 use super::super::written::{self, Kind, MetricSettings};
 use super::super::{Dialect, nearest};
-use super::{Field, texts};
+use super::{Field, selection, texts};
 use crate::aws::job::Metric;
 use crate::model::Text;
 
@@ -51,8 +51,10 @@ impl Checked<'_> {
             self.mistake(&own.export_all, "exportAllDataPoints", text);
         }
         self.check_length(length, period);
+        let (name, pattern) = selection::pattern(self.metric, self.job.kind, &self.title, self.report);
         Some(Metric {
-            name: Text::clone(&self.metric.name.value),
+            name,
+            pattern,
             statistics,
             period_seconds: u32::try_from(period).ok().and_then(NonZeroU32::new)?,
             length_seconds: u64::try_from(length).ok()?,
@@ -90,6 +92,9 @@ impl Checked<'_> {
         let period = first_set([own, &self.job.settings.period], DEFAULT_PERIOD_SECONDS);
         if period < 1 {
             self.mistake(own, "period", "Period value should be a positive integer");
+        } else if self.report.dialect == Dialect::Native && !is_period(period) {
+            let text = format!("{period} is no period of CloudWatch: 1, 5, 10, 20, 30 or a multiple of 60 seconds");
+            self.mistake(own, "period", &text);
         } else if u32::try_from(period).is_err() {
             self.mistake(own, "period", "Period value is larger than anything CloudWatch has: use seconds");
         }
@@ -133,6 +138,11 @@ fn is_statistic(text: &str) -> bool {
     }
     let range = ["PR(", "TM(", "WM(", "TC(", "TS("].iter().find_map(|k| text.strip_prefix(k));
     range.and_then(|r| r.strip_suffix(')')).is_some_and(|r| r.contains(':'))
+}
+
+/// Whether CloudWatch has data points of that many seconds.
+fn is_period(seconds: i64) -> bool {
+    matches!(seconds, 1 | 5 | 10 | 20 | 30) || seconds % 60 == 0
 }
 
 /// Zero means "not set", as in YACE.

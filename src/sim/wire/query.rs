@@ -1,4 +1,4 @@
-//! STS, IAM and RDS: form fields in, XML out.
+//! STS, IAM, RDS and EC2: form fields in, XML out.
 
 use std::borrow::Cow;
 
@@ -31,6 +31,9 @@ pub(super) async fn answer(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Reply
         "DescribeDBInstances" => {
             let answer = |spoil: &Spoil| Ok(described::databases(cloud, caller, !spoil.is_empty()));
             run(cloud, caller, "DescribeDBInstances", answer).await
+        }
+        "DescribeRegions" => {
+            run(cloud, caller, "DescribeRegions", |spoil| Ok(described::regions(cloud, !spoil.is_empty()))).await
         }
         "AssumeRole" => {
             let ask = AssumeRole {
