@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use raingauge::expose::connection::Doorkeeper;
+use raingauge::expose::guard::Guarding;
 use raingauge::expose::http::{Web, router, serve};
 use raingauge::expose::status::{JobStatus, Status};
 use raingauge::model::Cell;
@@ -51,7 +52,7 @@ async fn start(yace: bool) -> Server {
     let address = listeners[1].local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move { drop(stopped.await) };
-    let task = tokio::spawn(serve(listeners, router(web), stopped));
+    let task = tokio::spawn(async move { serve(listeners, router(web), &Guarding::default(), stopped).await });
     Server { address, site, missing, bad_file, stop, task }
 }
 
