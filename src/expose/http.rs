@@ -19,10 +19,10 @@ use axum::serve::Listener;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::cache::{Exposition, Page};
-use super::connection::{Doorkeeper, MAX_CONNECTIONS, PHASE_LIMIT};
+use super::connection::{Doorkeeper, MAX_CONNECTIONS, PHASE_LIMIT, Seats};
 use super::guard::Guarding;
 use super::status::{self, Status};
 use super::tls::Stream;
@@ -85,10 +85,10 @@ pub async fn serve(
     guarding: &Guarding,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let seats = Seats::new(MAX_CONNECTIONS);
     let (stop, stopped) = watch::channel(false);
     let servers = listeners.into_iter().map(|listener| {
-        let keeper = Doorkeeper::new(listener, Arc::clone(&places), PHASE_LIMIT);
+        let keeper = Doorkeeper::new(listener, Arc::clone(&seats), PHASE_LIMIT);
         let door = Door { keeper, guarding: Arc::clone(guarding) };
         let mut stopped = stopped.clone();
         let server = axum::serve(door, router.clone()).with_graceful_shutdown(async move {
