@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::report::Report;
-use super::super::written;
+use super::super::{Dialect, written};
 use super::{Field, LoadOptions, seconds};
 use crate::aws::job::Timing;
 
@@ -44,6 +44,16 @@ pub(super) fn of(
     let interval = positive(&written.interval, &format!("{path}.interval"), report).unwrap_or(defaults.interval);
     let inventory = positive(&written.inventory_interval, &format!("{path}.inventoryInterval"), report);
     let own_stale_after = stale_after(&written.stale_after, &format!("{path}.staleAfter"), report);
+    if let Some(shown) = own_stale_after
+        && report.dialect == Dialect::Native
+        && !shown.is_zero()
+        && shown < interval
+    {
+        let (shown, interval) = (shown.as_secs(), interval.as_secs());
+        let message =
+            format!("values would be gone after {shown} s, before the next fetch ({interval} s): lengthen it");
+        report.mistake(written.stale_after.spot, format!("{path}.staleAfter"), message);
+    }
     // Who says for how long wants the values held.
     let hold = written.hold_on_failure.value.unwrap_or(own_stale_after.is_some() || defaults.hold);
     let lifetime = own_stale_after
