@@ -291,7 +291,7 @@ impl Api for Client {
                 .tagging
                 .get_resources()
                 .resources_per_page(RESOURCES_PER_PAGE)
-                .set_resource_type_filters(Some(types.iter().map(|t| t.to_string()).collect()))
+                .set_resource_type_filters(Some(types.iter().map(ToString::to_string).collect()))
                 .set_tag_filters((!filters.is_empty()).then_some(filters))
                 .set_pagination_token(page);
             let sent = request.customize().interceptor(asked.attempts()).send().await;

@@ -110,6 +110,9 @@ pub fn plan_with(job: &Job, naming: Naming, region: &Text, inventory: &Inventory
     }
 }
 
+/// Dimensions, resource, and the linked account that owns the metric.
+type LabelKey = (Arc<[crate::aws::job::Dimension]>, Option<usize>, Option<Text>);
+
 struct Planner<'a> {
     job: &'a Job,
     labeler: Labeler<'a>,
@@ -117,7 +120,7 @@ struct Planner<'a> {
     /// (entry, name, statistic) → family index.
     families: HashMap<(usize, Text, usize), u32>,
     /// (dimensions, resource, owner) → label set index: twenty metrics of a resource have the same labels.
-    label_sets: HashMap<(Arc<[crate::aws::job::Dimension]>, Option<usize>, Option<Text>), u32>,
+    label_sets: HashMap<LabelKey, u32>,
     groups: Vec<Group>,
 }
 

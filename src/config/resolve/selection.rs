@@ -105,7 +105,7 @@ pub(super) fn of(
     let written = &job.selection;
     Selection {
         include_untagged: written.include_untagged.value.unwrap_or_default(),
-        dimension_filters: written.dimension_filters.value.iter().filter_map(|f| filter(f, title, report)).collect(),
+        dimension_filters: written.dimension_filters.value.iter().map(|f| filter(f, title, report)).collect(),
         linked: linked(job, title, report),
         joins: written.join_tags.value.iter().filter_map(|j| join(j, title, services, report)).collect(),
         max_series: max_series(job, metrics, report),
@@ -113,7 +113,7 @@ pub(super) fn of(
     }
 }
 
-fn filter(written: &written::Filter, title: &str, report: &mut Report) -> Option<DimensionFilter> {
+fn filter(written: &written::Filter, title: &str, report: &mut Report) -> DimensionFilter {
     let mut compile = |field: &Field<Text>, key: &str| {
         if !field.is_given || field.is_bad {
             return None;
@@ -136,7 +136,7 @@ fn filter(written: &written::Filter, title: &str, report: &mut Report) -> Option
         let message = format!("{title}: a dimension filter needs `keep` or `drop`, a regular expression for the value");
         report.mistake(written.spot, &written.path, message);
     }
-    Some(DimensionFilter { name: Text::clone(&written.name.value), keep, drop })
+    DimensionFilter { name: Text::clone(&written.name.value), keep, drop }
 }
 
 fn linked(job: &written::Job, title: &str, report: &mut Report) -> Linked {

@@ -147,21 +147,20 @@ const fn status(fault: Option<FaultStatus>, more: bool) -> StatusCode {
     }
 }
 
+/// An account as a query names it (or does not), as whom its metrics are read, and where they are.
+type Reader<'a> = (Option<Cow<'a, str>>, Caller, Option<Arc<Place>>);
+
 struct Walk<'a> {
     cloud: &'a Cloud,
     /// For each account that a query names (or does not): as whom to read, and where.
-    readers: Vec<(Option<Cow<'a, str>>, Caller, Option<Arc<Place>>)>,
+    readers: Vec<Reader<'a>>,
     request: &'a DataRequest<'a>,
     now: Timestamp,
 }
 
 /// The accounts that the queries name, each once. One that is not linked makes the request a bad one.
-fn readers<'a>(
-    cloud: &Cloud,
-    caller: &Caller,
-    request: &DataRequest<'a>,
-) -> Result<Vec<(Option<Cow<'a, str>>, Caller, Option<Arc<Place>>)>, Refusal> {
-    let mut readers: Vec<(Option<Cow<'a, str>>, Caller, Option<Arc<Place>>)> = Vec::new();
+fn readers<'a>(cloud: &Cloud, caller: &Caller, request: &DataRequest<'a>) -> Result<Vec<Reader<'a>>, Refusal> {
+    let mut readers: Vec<Reader<'a>> = Vec::new();
     for query in &request.queries {
         if readers.iter().any(|(account, ..)| *account == query.account) {
             continue;
