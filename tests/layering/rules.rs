@@ -29,7 +29,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
     imports("sim", &["model", "aws", "clock", "seam"], "the simulated cloud knows nothing of the engine that it tests"),
     imports(
         "config",
-        &["model", "seam::Priority", "aws::job", "aws::catalog"],
+        &["model", "seam::Priority", "aws::job", "aws::catalog", "expose::tls", "expose::guard"],
         "it makes the settings of other parts, and knows nothing else of them",
     ),
     imports(
@@ -66,6 +66,11 @@ pub(crate) const LIBRARIES: &[Library] = &[
         paths: &["reqwest"],
         only_in: &["aws/signed.rs", "app/healthcheck.rs"],
         why: "two places make HTTP calls of our own",
+    },
+    Library {
+        paths: &["rustls", "tokio_rustls", "webpki"],
+        only_in: &["aws/crypto.rs", "aws/client.rs", "aws/client/", "expose/tls.rs", "expose/tls/", "expose/guard.rs"],
+        why: "one place decides what TLS is on each side",
     },
     Library {
         paths: &["axum"],
