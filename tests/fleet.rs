@@ -118,7 +118,8 @@ async fn each_role_is_assumed_and_named_once_and_one_that_refuses_holds_up_nobod
     let moments = 1 + began.elapsed().as_secs() / 10;
     let waiting = REGIONS.len() * JOBS.len();
     assert!(refused <= moments, "{refused} AssumeRole calls for {waiting} targets of the refusing account");
-    assert_eq!(bill.calls("AssumeRole"), assumed, "their books agree with ours");
+    // One more may have been made since the page was rendered.
+    assert!((assumed..=assumed + 1).contains(&bill.calls("AssumeRole")), "their books agree with ours");
     assert_eq!(page.count("aws_ec2_cpuutilization_sum{"), (roles - 1) * REGIONS.len());
     assert!(!page.text.contains(&format!("account_id=\"{REFUSING}\"")));
     bridge.stop().await;
