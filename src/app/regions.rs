@@ -124,7 +124,7 @@ impl LookUp {
             let place = sts_region.clone().filter(|r| &**r != "aws-global").or_else(|| clients.home_region());
             let place = place.unwrap_or_else(|| regions::always_enabled(role.arn.as_deref()));
             let mut calls = Vec::new();
-            let found = regions::enabled(&clients.api(&role, &place).await, &mut calls).await;
+            let found = regions::enabled(&*clients.api(&role, &place).await, &mut calls).await;
             (role, calls, found)
         });
         let asked: Vec<_> = asked.collect();

@@ -7,12 +7,14 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 pub mod pattern;
+mod publish;
 mod table;
 mod template;
 
 use crate::aws::job::Dimension;
 use crate::model::Text;
 pub use pattern::{ArnMatcher, BadMapping};
+pub use publish::publish_delay_seconds;
 pub use template::{Place, check as check_template};
 
 /// A namespace: of the table, or of a file.

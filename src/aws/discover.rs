@@ -64,7 +64,7 @@ impl Discover {
             }
         }
         let Books { calls, failures, resources, left_out } = books;
-        Outcome { snapshot: None, calls, failures, resources, left_out }
+        Outcome { calls, failures, resources, left_out, ..Outcome::default() }
     }
 
     /// `None`: the resources could not be found, so nothing can be said about the metrics.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Dialect;
-use super::fields::{self, Field, Section};
+use super::fields::{self, Field, Interval, Section};
 use super::raw::{Node, Spot};
 use super::report::{Path, Report};
 use crate::model::Text;
@@ -52,10 +52,12 @@ pub(crate) struct ExportedTags {
 /// Our own keys about when a job runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timing {
-    pub(crate) interval: Field<Option<u64>>,
+    pub(crate) interval: Field<Option<Interval>>,
     pub(crate) inventory_interval: Field<Option<u64>>,
     pub(crate) stale_after: Field<Option<u64>>,
     pub(crate) hold_on_failure: Field<Option<bool>>,
+    pub(crate) timeout: Field<Option<u64>>,
+    pub(crate) priority: Field<Text>,
 }
 
 /// `concurrency`.
@@ -122,6 +124,8 @@ pub(crate) struct Metric {
     pub(crate) include: Texts,
     pub(crate) exclude: Texts,
     pub(crate) settings: MetricSettings,
+    /// Ours, natively.
+    pub(crate) interval: Field<Option<Interval>>,
 }
 
 /// Two strings under fixed keys: a role, a tag or a dimension.
@@ -134,7 +138,7 @@ pub(crate) struct Pair {
     pub(crate) second: Field<Text>,
 }
 
-const TIMING: [&str; 4] = ["interval", "inventoryInterval", "staleAfter", "holdOnFailure"];
+const TIMING: [&str; 6] = ["interval", "inventoryInterval", "staleAfter", "holdOnFailure", "timeout", "priority"];
 const SETTINGS: [&str; 7] =
     ["statistics", "period", "length", "delay", "nilToZero", "addCloudwatchTimestamp", "exportAllDataPoints"];
 
@@ -208,10 +212,12 @@ impl Section for Discovery {
 impl Timing {
     fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
         match key {
-            "interval" => fields::duration(&mut self.interval, node, path, report),
+            "interval" => fields::interval(&mut self.interval, node, path, report),
             "inventoryInterval" => fields::duration(&mut self.inventory_interval, node, path, report),
             "staleAfter" => fields::duration(&mut self.stale_after, node, path, report),
             "holdOnFailure" => fields::flag(&mut self.hold_on_failure, node, path, report),
+            "timeout" => fields::duration(&mut self.timeout, node, path, report),
+            "priority" => fields::text(&mut self.priority, node, path, report),
             _ => {}
         }
     }
@@ -338,6 +344,7 @@ fn metrics(out: &mut Field<Vec<Metric>>, is_enhanced: bool, node: &Node, path: &
         include: Field::default(),
         exclude: Field::default(),
         settings: MetricSettings::default(),
+        interval: Field::default(),
     });
 }
 
@@ -347,7 +354,7 @@ impl Section for Metric {
         if !self.is_enhanced {
             keys.extend(SETTINGS);
             if dialect == Dialect::Native {
-                keys.extend(["include", "exclude"]);
+                keys.extend(["interval", "include", "exclude"]);
             }
         }
         keys
@@ -358,6 +365,7 @@ impl Section for Metric {
             "name" => fields::text(&mut self.name, node, path, report),
             "include" => fields::texts(&mut self.include, node, path, report),
             "exclude" => fields::texts(&mut self.exclude, node, path, report),
+            "interval" => fields::interval(&mut self.interval, node, path, report),
             _ => self.settings.read(key, node, path, report),
         }
     }
@@ -365,6 +373,7 @@ impl Section for Metric {
     fn clear(&mut self) {
         (self.name, self.include, self.exclude) = Default::default();
         self.settings = MetricSettings::default();
+        self.interval = Field::default();
     }
 }
 
