@@ -372,7 +372,8 @@ impl Api for Client {
             let (result, call) = asked.finish(sent, doing);
             let result = result.map(|out| Page {
                 next: out.next_token.filter(|t| !t.is_empty()),
-                items: owned(out.metrics, out.owning_accounts),
+                // Somebody may tell the owners without having been asked.
+                items: owned(out.metrics, out.owning_accounts.filter(|_| linked.is_some())),
             });
             Answered { result, call }
         })

@@ -161,6 +161,7 @@ impl WorldSpec {
     pub fn demo() -> Self {
         let mut spec = Self::empty();
         spec.accounts.push(account(1, "raingauge-sim-staging"));
+        spec.links.push(("000000000000".into(), "000000000001".into()));
         spec.regions.push("us-east-1".into());
         spec.services = Kind::ALL.iter().map(|kind| (*kind, 6)).collect();
         spec.custom = vec![CustomNamespace {
