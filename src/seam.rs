@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{Now, Snapshot, Text};
+use crate::model::{Now, Snapshot, Text, Timestamp};
 
 /// Why something failed. The names are the label values of `raingauge_job_failures_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -162,6 +162,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// What a discovery found, for the status page; `None` in a fetch.
     pub resources: Option<usize>,
+    /// Wall time at which there will be something to do again; `None`: after the worker's interval, as always.
+    pub next_due: Option<Timestamp>,
 }
 
 /// Takes what a run has brought before its end.
