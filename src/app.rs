@@ -72,10 +72,10 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             })?;
             Ok(0)
         }
-        Command::Run { config, listen_addresses, web_config_file, log } => {
+        Command::Run { config, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = LoadOptions::default();
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, yace: false })
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace: false })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
@@ -96,6 +96,7 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         load: check::load_options(flags),
         listen_addresses: vec![flags.listen_address.clone()],
         web_config_file: None,
+        state_dir: flags.state_dir.clone(),
         yace: true,
     })
 }

@@ -33,6 +33,8 @@ pub enum Command {
         listen_addresses: Vec<String>,
         /// Certificates and passwords, instead of what the file says.
         web_config_file: Option<PathBuf>,
+        /// What survives a restart, instead of what the file says.
+        state_dir: Option<PathBuf>,
         /// The log.
         log: Log,
     },
@@ -134,6 +136,8 @@ pub struct YaceRun {
     pub limits: Limits,
     /// `-enable-feature=always-return-info-metrics`.
     pub always_return_info: bool,
+    /// `-state-dir`, which YACE does not have.
+    pub state_dir: Option<PathBuf>,
     /// What to warn about once there is a log.
     pub warnings: Vec<String>,
 }

@@ -41,6 +41,8 @@ pub struct Settings {
     pub dialect: Dialect,
     /// The HTTP side.
     pub web: WebSettings,
+    /// `state_dir`: what survives a restart; relative to where the daemon was started.
+    pub state_dir: Option<PathBuf>,
     /// The `aws` section.
     pub aws: Option<AwsSettings>,
 }
@@ -180,10 +182,10 @@ fn yace_settings(root: &raw::Node, options: &LoadOptions, report: &mut report::R
     let mut written = written::Aws::default();
     fields::mapping(&mut written, root, &report::Path::Root, report);
     if !matches!(&*root.value, raw::Value::Mapping(_)) && !fields::is_null(root) {
-        return Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: None };
+        return Settings { dialect: Dialect::Yace, web: WebSettings::default(), state_dir: None, aws: None };
     }
     let aws = resolve::aws(&written, options, report);
-    Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: Some(aws) }
+    Settings { dialect: Dialect::Yace, web: WebSettings::default(), state_dir: None, aws: Some(aws) }
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ pub struct RunOptions {
     pub listen_addresses: Vec<String>,
     /// Certificates and passwords, instead of what the file says.
     pub web_config_file: Option<PathBuf>,
+    /// What survives a restart, instead of what the file says.
+    pub state_dir: Option<PathBuf>,
     /// Behave as YACE does: its routes, its counters.
     pub yace: bool,
 }

@@ -39,6 +39,9 @@ enum Words {
         /// TLS, passwords and headers, in the format of Prometheus' exporters, instead of what the file names
         #[arg(long = "web.config.file", value_name = "FILE")]
         web_config_file: Option<PathBuf>,
+        /// Keep values, inventories and times there, so that they survive a restart
+        #[arg(long, value_name = "DIR")]
+        state_dir: Option<PathBuf>,
         /// How much to log
         #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
         level: LogLevel,
@@ -95,7 +98,7 @@ struct World {
 /// Which flags a command has, for the environment.
 const FLAGS: [(&str, &[&str]); 5] = [
     ("demo", &["listen-address", "seed", "resources", "services"]),
-    ("run", &["config", "web.listen-address", "web.config.file", "log.level", "log.format"]),
+    ("run", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("check", &["config"]),
     ("sim", &["listen", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
@@ -109,8 +112,8 @@ pub(super) fn parse(args: Vec<OsString>, env: &dyn Fn(&str) -> Option<String>) -
         Words::Demo { listen_address, world: World { seed, resources, services } } => {
             Command::Demo { listen_address, seed, resources, services }
         }
-        Words::Run { config, listen_addresses, web_config_file, level, format } => {
-            Command::Run { config, listen_addresses, web_config_file, log: Log { level, format } }
+        Words::Run { config, listen_addresses, web_config_file, state_dir, level, format } => {
+            Command::Run { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
         Words::Sim { listen, world: World { seed, resources, services } } => {

@@ -14,6 +14,7 @@ use super::{Dialect, LoadOptions, Settings, WebSettings, resolve};
 struct File {
     aws: Option<(written::Aws, Spot)>,
     web: Web,
+    state_dir: Field<crate::model::Text>,
 }
 
 /// `web`.
@@ -25,12 +26,13 @@ struct Web {
 
 impl Section for File {
     fn keys(&self, _: Dialect) -> Vec<&'static str> {
-        vec!["web", "aws", "gcp", "agent"]
+        vec!["web", "state_dir", "aws", "gcp", "agent"]
     }
 
     fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
         match key {
             "web" => fields::mapping(&mut self.web, node, path, report),
+            "state_dir" => fields::text(&mut self.state_dir, node, path, report),
             "aws" => {
                 let (section, spot) = self.aws.get_or_insert_default();
                 *spot = node.spot;
@@ -77,7 +79,8 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
     if aws.is_none() && report.mistakes.is_empty() {
         report.mistake(Spot::default(), "", "nothing to do: the file has no `aws` section");
     }
-    Settings { dialect: Dialect::Native, web, aws }
+    let state_dir = Some(&*file.state_dir.value).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    Settings { dialect: Dialect::Native, web, state_dir, aws }
 }
 
 fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {

@@ -46,6 +46,7 @@ impl TestBridge {
             load: load_options,
             listen_addresses: vec![],
             web_config_file: None,
+            state_dir: None,
             yace: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
