@@ -1,5 +1,6 @@
 //! The composition root: the commands, one file each. The only module that sees everything.
 
+pub mod agent;
 pub mod bridge;
 pub mod check;
 pub mod demo;
@@ -69,10 +70,15 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             })?;
             Ok(0)
         }
-        Command::Run { config, listen_addresses, log } => {
+        Command::Run { config, listen_addresses, log, state_dir } => {
             start_log(log, false)?;
-            let options = RunOptions { config, load: LoadOptions::default(), listen_addresses, yace: false };
-            daemon(options)
+            let load = LoadOptions::default();
+            daemon(RunOptions { config, load, listen_addresses, yace: false, is_agent: false, state_dir })
+        }
+        Command::Agent { config, listen_addresses, log, state_dir } => {
+            start_log(log, false)?;
+            let load = check::agent_options(&config);
+            daemon(RunOptions { config, load, listen_addresses, yace: false, is_agent: true, state_dir })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
@@ -93,6 +99,8 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         load: check::load_options(flags),
         listen_addresses: vec![flags.listen_address.clone()],
         yace: true,
+        is_agent: false,
+        state_dir: None,
     })
 }
 

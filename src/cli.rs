@@ -33,6 +33,19 @@ pub enum Command {
         listen_addresses: Vec<String>,
         /// The log.
         log: Log,
+        /// Where things outlive the process; `None`: nowhere.
+        state_dir: Option<PathBuf>,
+    },
+    /// The daemon in the place of the CloudWatch agent.
+    Agent {
+        /// The configuration: a file or a directory.
+        config: PathBuf,
+        /// Where to serve; empty: what the file says, or nowhere.
+        listen_addresses: Vec<String>,
+        /// The log.
+        log: Log,
+        /// Where the queue outlives the process; `None`: nowhere.
+        state_dir: Option<PathBuf>,
     },
     /// Says what is wrong with a file.
     Check {

@@ -183,6 +183,16 @@ fn native_commands() {
                 config: "f".into(),
                 listen_addresses: vec![":1".into(), ":2".into(), ":3".into()],
                 log: Log { level: LogLevel::Debug, format: LogFormat::Logfmt },
+                state_dir: None,
+            },
+        ),
+        (
+            "agent --config d --state-dir /s",
+            Command::Agent {
+                config: "d".into(),
+                listen_addresses: vec![],
+                log: Log::default(),
+                state_dir: Some("/s".into()),
             },
         ),
     ];
@@ -207,7 +217,7 @@ fn native_commands() {
 fn native_flags_from_the_environment() {
     let env =
         [("RAINGAUGE_CONFIG", "e.yml"), ("RAINGAUGE_WEB_LISTEN_ADDRESS", ":1,:2"), ("RAINGAUGE_LOG_LEVEL", "warn")];
-    let Ok(Command::Run { config, listen_addresses, log }) = try_parse("raingauge run --log.level=error", &env) else {
+    let Ok(Command::Run { config, listen_addresses, log, .. }) = try_parse("raingauge run --log.level=error", &env) else {
         panic!()
     };
     assert_eq!((config.as_path(), listen_addresses.len(), log.level), (Path::new("e.yml"), 2, LogLevel::Error));

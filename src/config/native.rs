@@ -6,12 +6,14 @@ use super::fields::{self, Field, Section};
 use super::raw::{Node, Spot};
 use super::report::{Path, Report, quoted};
 use super::written::{self, Texts};
-use super::{Dialect, LoadOptions, Settings, WebSettings, resolve};
+use super::{Dialect, LoadOptions, Settings, WebSettings, agent, resolve};
 
 /// The sections of the file.
 #[derive(Default)]
 struct File {
     aws: Option<(written::Aws, Spot)>,
+    /// Read when the rest is known.
+    agent: Option<Node>,
     web: Web,
 }
 
@@ -35,6 +37,7 @@ impl Section for File {
                 *spot = node.spot;
                 fields::mapping(section, node, path, report);
             }
+            "agent" => self.agent = Some(node.clone()),
             _ => {
                 let message = format!("the section {} is not built yet: remove it", quoted(key));
                 report.mistake(node.spot, path, message);
@@ -74,10 +77,15 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
     }
     let web = WebSettings { listen_addresses: listen_addresses(&file.web.listen_addresses, report) };
     let aws = file.aws.map(|(written, _)| resolve::aws(&written, options, report));
-    if aws.is_none() && report.mistakes.is_empty() {
-        report.mistake(Spot::default(), "", "nothing to do: the file has no `aws` section");
+    let agent = file.agent.map(|node| {
+        // Variables were replaced already.
+        let around = agent::Surroundings { env: &|_| None, static_dimensions: true };
+        agent::settings(&node, &Path::Root.key("agent"), &around, report)
+    });
+    if aws.is_none() && agent.is_none() && report.mistakes.is_empty() {
+        report.mistake(Spot::default(), "", "nothing to do: the file has neither an `aws` nor an `agent` section");
     }
-    Settings { dialect: Dialect::Native, web, aws }
+    Settings { dialect: Dialect::Native, web, aws, agent }
 }
 
 fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {

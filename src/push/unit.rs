@@ -9,7 +9,7 @@ pub fn parse(text: &str) -> Option<(StandardUnit, f64)> {
     }
     let lower = text.to_ascii_lowercase();
     let plain = match lower.as_str() {
-        "1" => Some(("None", 1.0)),
+        "1" | "ns" => Some(("None", 1.0)),
         "%" => Some(("Percent", 1.0)),
         "s" => Some(("Seconds", 1.0)),
         "ms" => Some(("Milliseconds", 1.0)),
@@ -17,7 +17,6 @@ pub fn parse(text: &str) -> Option<(StandardUnit, f64)> {
         "min" => Some(("Seconds", 60.0)),
         "h" => Some(("Seconds", 3_600.0)),
         "d" => Some(("Seconds", 86_400.0)),
-        "ns" => Some(("None", 1.0)),
         _ => None,
     };
     let named = |(name, scale)| Some((StandardUnit::new(name)?, scale));

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use raingauge::app::run::{RunOptions, Surroundings, load, run_in};
 use raingauge::aws::client::{Emulator, Network};
+use raingauge::aws::metadata::Endpoint;
 use raingauge::clock::Clock;
 use raingauge::config::LoadOptions;
+use raingauge::host::root::Root;
 use raingauge::sim::SimCloud;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -40,12 +42,25 @@ impl TestBridge {
     pub(crate) async fn start_in(network: Network, load_options: LoadOptions, config: &str) -> Self {
         let mut file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
         file.write_all(config.as_bytes()).unwrap();
-        let options =
-            RunOptions { config: file.path().to_owned(), load: load_options, listen_addresses: vec![], yace: false };
+        let options = RunOptions {
+            config: file.path().to_owned(),
+            load: load_options,
+            listen_addresses: vec![],
+            yace: false,
+            is_agent: false,
+            state_dir: None,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let clock = Clock::system();
-        let surroundings = Surroundings { clock: clock.clone(), network, listeners: vec![listener] };
+        let surroundings = Surroundings {
+            clock: clock.clone(),
+            network,
+            listeners: vec![listener],
+            metadata: Endpoint { url: None, is_disabled: true },
+            root: Root::default(),
+            state_dir: None,
+        };
         let loaded = load(&options).unwrap_or_else(|e| panic!("{e}"));
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
