@@ -182,7 +182,7 @@ const PUSH_LOST: Description = row(
     "Data that were collected and will never be sent",
 );
 const PUSH_METRICS: Description =
-    row("raingauge_pushed", G, &[], "Different metrics made in the last hour; each of them is billed");
+    row("raingauge_push_metrics", G, &[], "Different metrics made in the last hour; each of them is billed");
 const PUSH_QUEUE: Description = row("raingauge_push_queue_data", G, &[], "Data that wait to be sent");
 const PUSH_QUEUE_BYTES: Description =
     row("raingauge_push_queue_bytes", G, &["place"], "What the data that wait take, packed");
