@@ -8,6 +8,7 @@ pub mod healthcheck;
 pub mod iam;
 pub mod listen;
 pub mod network;
+pub mod protection;
 pub mod reload;
 pub mod run;
 pub mod signals;
@@ -70,15 +71,31 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             })?;
             Ok(0)
         }
-        Command::Run { config, listen_addresses, log, state_dir } => {
+        Command::Run { config, listen_addresses, web_config_file, log, state_dir } => {
             start_log(log, false)?;
             let load = LoadOptions::default();
-            daemon(RunOptions { config, load, listen_addresses, yace: false, is_agent: false, state_dir })
+            daemon(RunOptions {
+                config,
+                load,
+                listen_addresses,
+                web_config_file,
+                yace: false,
+                is_agent: false,
+                state_dir,
+            })
         }
-        Command::Agent { config, listen_addresses, log, state_dir } => {
+        Command::Agent { config, listen_addresses, web_config_file, log, state_dir } => {
             start_log(log, false)?;
             let load = check::agent_options(&config);
-            daemon(RunOptions { config, load, listen_addresses, yace: false, is_agent: true, state_dir })
+            daemon(RunOptions {
+                config,
+                load,
+                listen_addresses,
+                web_config_file,
+                yace: false,
+                is_agent: true,
+                state_dir,
+            })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
@@ -98,6 +115,7 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         config: flags.config.clone(),
         load: check::load_options(flags),
         listen_addresses: vec![flags.listen_address.clone()],
+        web_config_file: None,
         yace: true,
         is_agent: false,
         state_dir: None,

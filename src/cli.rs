@@ -31,6 +31,8 @@ pub enum Command {
         config: PathBuf,
         /// Where to serve; empty: what the file says, or the default.
         listen_addresses: Vec<String>,
+        /// Certificates and passwords, instead of what the file says.
+        web_config_file: Option<PathBuf>,
         /// The log.
         log: Log,
         /// Where things outlive the process; `None`: nowhere.
@@ -42,6 +44,8 @@ pub enum Command {
         config: PathBuf,
         /// Where to serve; empty: what the file says, or nowhere.
         listen_addresses: Vec<String>,
+        /// Certificates and passwords of what is served.
+        web_config_file: Option<PathBuf>,
         /// The log.
         log: Log,
         /// Where the queue outlives the process; `None`: nowhere.

@@ -24,6 +24,7 @@ mod recognise;
 mod report;
 mod resolve;
 mod scalar;
+pub mod web;
 mod written;
 
 /// Files of a directory that are read; the agent's has one for each package that brings some.
@@ -58,6 +59,8 @@ pub struct Settings {
 pub struct WebSettings {
     /// `web.listen_addresses`; empty: the command line's, or `0.0.0.0:5000`.
     pub listen_addresses: Vec<SocketAddr>,
+    /// `web.config_file`: certificates, passwords, headers; relative to where the daemon was started.
+    pub config_file: Option<PathBuf>,
 }
 
 /// A mistake or a warning, with its place.
@@ -203,11 +206,7 @@ pub fn parse(
     }
 }
 
-fn agent_settings(
-    root: &raw::Node,
-    env: &dyn Fn(&str) -> Option<String>,
-    report: &mut report::Report,
-) -> Settings {
+fn agent_settings(root: &raw::Node, env: &dyn Fn(&str) -> Option<String>, report: &mut report::Report) -> Settings {
     let around = agent::Surroundings { env, static_dimensions: false };
     let settings = agent::settings(root, &report::Path::Root, &around, report);
     let dialect = Dialect::CloudWatchAgent;

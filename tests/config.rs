@@ -430,7 +430,6 @@ fn native_mistakes() {
         (with("  apiVersion: v1alpha1\n"), "unknown key `apiVersion`"),
         (with("  sts-region: ${NOT_SET}\n"), "2:15: the environment variable NOT_SET is not set"),
         (with("  sts-region: ${\n"), "begins the name of a variable"),
-        (format!("web: {{config_file: x}}\n{}", with("")), "web.config_file: … not supported yet"),
         (format!("web: {{listen_addresses: [nowhere]}}\n{}", with("")), "listen_addresses[0]: `nowhere` is no address"),
         (format!("gcp: {{}}\n{}", with("")), "gcp: … not built yet"),
         (format!("agent: {{metrics: {{}}}}\n{}", with("")), "agent: … not built yet"),

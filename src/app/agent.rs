@@ -15,6 +15,7 @@ use crate::aws::metadata::Endpoint;
 use crate::clock::Clock;
 use crate::config::AgentSettings;
 use crate::host::collect::{Collected, Collector};
+use crate::host::node::NodeSource;
 use crate::host::reading::{Measurement, Value};
 use crate::host::root::Root;
 use crate::model::{Datum, StandardUnit};
@@ -24,6 +25,9 @@ use crate::push::namer::Namer;
 use crate::push::pump::{Inlet, Loss, Pump, PumpSettings};
 use crate::push::spool::{Limits, Spool};
 use crate::state::{StateDir, StateError};
+use crate::store::SlotKey;
+use crate::work::schedule::Schedule;
+use crate::work::worker::{Run, Worker};
 use deliver::Delivery;
 use facts::Known;
 use ledger::Ledger;
@@ -32,6 +36,12 @@ mod deliver;
 mod facts;
 mod ledger;
 
+/// The host is read so often for its page: what most Prometheus servers ask for.
+const SHOWN_INTERVAL: Duration = Duration::from_secs(15);
+/// A read that takes longer is given up.
+const SHOWN_DEADLINE: Duration = Duration::from_secs(60);
+/// Values that could not be read again go after this time.
+const SHOWN_STALE_AFTER: Duration = Duration::from_secs(300);
 /// Failures of one pass that are logged; the counter has all.
 const LOGGED_FAILURES: usize = 5;
 /// What is collected waits so long for what the instance says about itself, so that its first data have their dimensions.
@@ -52,6 +62,8 @@ pub struct Around {
     pub root: Root,
     /// Where the queue outlives the process.
     pub state_dir: Option<Arc<StateDir>>,
+    /// Somebody may look at the host's metrics here.
+    pub is_shown: bool,
 }
 
 /// The agent of a daemon; there may be none running.
@@ -120,6 +132,32 @@ pub fn root_from(env: &dyn Fn(&str) -> Option<String>) -> Root {
     }
 }
 
+/// Puts the host under node_exporter's names into the store, while somebody may look at it.
+async fn show(around: Around, stop: CancellationToken) {
+    if !around.is_shown {
+        return;
+    }
+    let slot = SlotKey { order: u32::MAX, name: "host".into() };
+    let Shared { clock, store, telemetry, .. } = around.shared;
+    let worker = Worker {
+        name: "the host's metrics".to_owned(),
+        schedule: Schedule { interval: SHOWN_INTERVAL, retry_early: false },
+        deadline: SHOWN_DEADLINE,
+        clock,
+    };
+    let report = |run: Run| {
+        telemetry.host_failures(&run.outcome.failures);
+        for failure in run.outcome.failures.iter().take(LOGGED_FAILURES) {
+            tracing::debug!("failed to {failure}");
+        }
+        if let Some(snapshot) = run.outcome.snapshot {
+            store.publish(slot.clone(), snapshot);
+        }
+    };
+    worker.run(Box::new(NodeSource::new(around.root, SHOWN_STALE_AFTER)), report, stop).await;
+    store.retire(&slot);
+}
+
 struct Work {
     around: Around,
     settings: AgentSettings,
@@ -133,6 +171,14 @@ impl Work {
         let host = self.settings.host.clone();
         let (collector, failures) = Collector::start(self.around.root.clone(), host, now).await;
         let first = Collected { failures, ..Collected::default() };
+        let showing = tokio::spawn(show(self.around.clone(), self.stop.clone()));
+        self.send(spool, ledger, collector, first).await;
+        if let Err(e) = showing.await {
+            tracing::error!("the host's page ended by a bug, please report it: {e}");
+        }
+    }
+
+    async fn send(&self, spool: Spool, ledger: Arc<Ledger>, collector: Collector, first: Collected) {
         let Some(push) = &self.settings.push else {
             let mut out = Out { ledger, sending: None, clock: self.around.shared.clock.clone() };
             out.take(first);

@@ -4,19 +4,21 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 
-use crate::app::bridge::{Bridge, Shared};
 use crate::app::agent::{self, Agent};
+use crate::app::bridge::{Bridge, Shared};
 use crate::app::states::States;
-use crate::app::{listen, network, signals};
+use crate::app::{listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
 use crate::aws::metadata::Endpoint;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
+use crate::expose::guard::Guarding;
 use crate::expose::http::{self, Web};
 use crate::expose::status::{Cost, Status};
 use crate::host::root::Root;
@@ -47,6 +49,8 @@ pub struct RunOptions {
     pub load: LoadOptions,
     /// Overrides the file's; empty: the file's or the default.
     pub listen_addresses: Vec<String>,
+    /// Certificates and passwords, instead of what the file says.
+    pub web_config_file: Option<PathBuf>,
     /// Behave as YACE does: its routes, its counters.
     pub yace: bool,
     /// Listen nowhere unless somebody says where: the CloudWatch agent does not.
@@ -72,6 +76,7 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let network = network::from_env()?;
     Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);
+    let guarding = guarding(&options, &loaded.settings)?;
     let listeners = listen::bind(&addresses).await?;
     let env = |name: &str| std::env::var(name).ok();
     let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose().map_err(anyhow::Error::from)?;
@@ -79,6 +84,7 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
         clock: Clock::system(),
         network,
         listeners,
+        guarding,
         metadata: network::metadata(&env),
         root: agent::root_from(&env),
         state_dir: state_dir.map(Arc::new),
@@ -94,6 +100,8 @@ pub struct Surroundings {
     pub network: Network,
     /// Where it serves.
     pub listeners: Vec<TcpListener>,
+    /// Who may ask.
+    pub guarding: Guarding,
     /// How the instance's metadata service is reached.
     pub metadata: Endpoint,
     /// Where the kernel's files are.
@@ -109,14 +117,15 @@ pub async fn run_in(
     loaded: Loaded,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
-    let Surroundings { clock, network, listeners, metadata, root, state_dir } = surroundings;
+    let Surroundings { clock, network, listeners, guarding, metadata, root, state_dir } = surroundings;
     let about = About {
         source: options.config.display().to_string(),
         notice: None,
         yace: options.yace || loaded.settings.dialect == Dialect::Yace,
         started: clock.now(),
     };
-    let daemon = Daemon::new(clock, network, &loaded.settings, about).with_agent(metadata, root, state_dir);
+    let is_shown = !listeners.is_empty();
+    let daemon = Daemon::new(clock, network, &loaded.settings, about).with_agent(metadata, root, state_dir, is_shown);
     let reload: Reload = {
         let daemon = daemon.clone();
         // In a task of its own: a caller who leaves does not stop it half-way.
@@ -129,9 +138,23 @@ pub async fn run_in(
         let reload = Arc::clone(&reload);
         tokio::spawn(signals::on_hangup(move || reload()))
     };
-    daemon.serve(listeners, loaded.settings, reload, shutdown).await?;
+    daemon.serve(listeners, &guarding, loaded.settings, reload, shutdown).await?;
     hangups.abort();
     Ok(())
+}
+
+/// The guard that the web configuration file describes; changes of it are followed from now on.
+fn guarding(options: &RunOptions, settings: &Settings) -> Result<Guarding, StartError> {
+    let file = options.web_config_file.clone().or_else(|| settings.web.config_file.clone());
+    let loaded = protection::load(file.as_deref()).map_err(|e| match e.downcast::<Mistakes>() {
+        Ok(mistakes) => StartError::Config(mistakes),
+        Err(other) => StartError::Start(other),
+    });
+    let guarding = Guarding::new(ArcSwap::from_pointee(loaded?));
+    if let Some(file) = file {
+        tokio::spawn(protection::follow(file, Arc::clone(&guarding)));
+    }
+    Ok(guarding)
 }
 
 /// Reads the file and logs its warnings.
@@ -236,6 +259,7 @@ impl Daemon {
             metadata: Endpoint::default(),
             root: Root::default(),
             state_dir: None,
+            is_shown: true,
         };
         Self {
             shared,
@@ -251,8 +275,8 @@ impl Daemon {
 
     /// Before it serves: how the agent reaches the instance and the host, and where its queue lies.
     #[must_use]
-    pub fn with_agent(self, metadata: Endpoint, root: Root, state_dir: Option<Arc<StateDir>>) -> Self {
-        let around = agent::Around { metadata, root, state_dir, ..self.agent.around().clone() };
+    pub fn with_agent(self, metadata: Endpoint, root: Root, state_dir: Option<Arc<StateDir>>, is_shown: bool) -> Self {
+        let around = agent::Around { metadata, root, state_dir, is_shown, ..self.agent.around().clone() };
         Self { agent: Arc::new(Agent::new(around)), ..self }
     }
 
@@ -273,12 +297,14 @@ impl Daemon {
     pub async fn serve(
         &self,
         listeners: Vec<TcpListener>,
+        guarding: &Guarding,
         settings: Settings,
         reload: Reload,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
+        let scheme = if guarding.load().tls.is_some() { "https" } else { "http" };
         for listener in &listeners {
-            tracing::info!("raingauge {} is listening on {}", env!("CARGO_PKG_VERSION"), listen::url(listener));
+            tracing::info!("raingauge {} is listening on {}", env!("CARGO_PKG_VERSION"), listen::url(scheme, listener));
         }
         // Until the jobs are known, nothing is ready, however early somebody asks.
         self.shared.readiness.expect(Text::from(STARTING));
@@ -293,6 +319,7 @@ impl Daemon {
             daemon.bridge.sweep().await;
         });
         let router = http::router(self.web(reload));
+        let router = http::guarded(router, Arc::clone(guarding), Arc::clone(&self.shared.telemetry));
         let (running, ended) = tokio::sync::oneshot::channel::<()>();
         let shutdown = async move {
             shutdown.await;
@@ -310,7 +337,7 @@ impl Daemon {
             return Ok(());
         }
         tokio::select! {
-            () = http::serve(listeners, router, shutdown) => {}
+            () = http::serve(listeners, router, guarding, shutdown) => {}
             () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
         }
         background.abort();

@@ -1,4 +1,4 @@
-//! Pure: inventories to series, results to samples, in YACE's names and with YACE's rules (`docs/migrating.md` lists where
+//! Pure: inventories to series, results to samples, in YACE's names and with YACE's rules (`docs/migrating-from-yace.md` lists where
 //! we differ on purpose).
 
 use crate::aws::api::{Point, Resource};

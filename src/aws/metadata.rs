@@ -74,7 +74,8 @@ impl Metadata {
     /// Who this instance is.
     pub async fn instance(&self) -> Result<Instance, Failure> {
         let found = self.get("dynamic/instance-identity/document").await?;
-        let text = found.ok_or_else(|| failed(Reason::BadAnswer, "identify", "there is no such document".to_owned()))?;
+        let text =
+            found.ok_or_else(|| failed(Reason::BadAnswer, "identify", "there is no such document".to_owned()))?;
         let document: serde_json::Value =
             serde_json::from_str(&text).map_err(|e| failed(Reason::BadAnswer, "identify", e.to_string()))?;
         let field = |name: &str| Text::from(document.get(name).and_then(|v| v.as_str()).unwrap_or_default());

@@ -38,6 +38,9 @@ enum Words {
         /// Where to serve, instead of what the file says; may be repeated
         #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',')]
         listen_addresses: Vec<String>,
+        /// TLS, passwords and headers, in the format of Prometheus' exporters, instead of what the file names
+        #[arg(long = "web.config.file", value_name = "FILE")]
+        web_config_file: Option<PathBuf>,
         /// How much to log
         #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
         level: LogLevel,
@@ -56,6 +59,9 @@ enum Words {
         /// Also serve the host's metrics here, for Prometheus; may be repeated
         #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',')]
         listen_addresses: Vec<String>,
+        /// Certificates and passwords for that, in the format of Prometheus' exporters
+        #[arg(long = "web.config.file", value_name = "FILE")]
+        web_config_file: Option<PathBuf>,
         /// How much to log
         #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
         level: LogLevel,
@@ -115,8 +121,8 @@ struct World {
 /// Which flags a command has, for the environment.
 const FLAGS: [(&str, &[&str]); 6] = [
     ("demo", &["listen-address", "seed", "resources", "services"]),
-    ("run", &["config", "web.listen-address", "log.level", "log.format", "state-dir"]),
-    ("agent", &["config", "web.listen-address", "log.level", "log.format", "state-dir"]),
+    ("run", &["config", "web.listen-address", "web.config.file", "log.level", "log.format", "state-dir"]),
+    ("agent", &["config", "web.listen-address", "web.config.file", "log.level", "log.format", "state-dir"]),
     ("check", &["config"]),
     ("sim", &["listen", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
@@ -130,11 +136,11 @@ pub(super) fn parse(args: Vec<OsString>, env: &dyn Fn(&str) -> Option<String>) -
         Words::Demo { listen_address, world: World { seed, resources, services } } => {
             Command::Demo { listen_address, seed, resources, services }
         }
-        Words::Run { config, listen_addresses, level, format, state_dir } => {
-            Command::Run { config, listen_addresses, log: Log { level, format }, state_dir }
+        Words::Run { config, listen_addresses, web_config_file, level, format, state_dir } => {
+            Command::Run { config, listen_addresses, web_config_file, log: Log { level, format }, state_dir }
         }
-        Words::Agent { config, listen_addresses, level, format, state_dir } => {
-            Command::Agent { config, listen_addresses, log: Log { level, format }, state_dir }
+        Words::Agent { config, listen_addresses, web_config_file, level, format, state_dir } => {
+            Command::Agent { config, listen_addresses, web_config_file, log: Log { level, format }, state_dir }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
         Words::Sim { listen, world: World { seed, resources, services } } => {

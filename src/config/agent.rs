@@ -292,8 +292,7 @@ fn placeholder_slip(text: &str) -> Option<String> {
         return Some(format!("`${{!` is CloudFormation's way of writing `${{`; write ${{aws:{name}}}"));
     }
     text.contains("${aws:").then(|| {
-        let known: Vec<String> =
-            Fact::ALL.iter().map(|f| format!("\"{0}\": \"${{aws:{0}}}\"", f.as_str())).collect();
+        let known: Vec<String> = Fact::ALL.iter().map(|f| format!("\"{0}\": \"${{aws:{0}}}\"", f.as_str())).collect();
         format!("only these are known, key and value alike: {}", known.join(", "))
     })
 }

@@ -175,7 +175,8 @@ fn facts(out: &mut String, status: &Status) {
 
 fn push(out: &mut String, status: &Status) {
     let Some(push) = &status.push else { return };
-    let last = push.last_sent.map_or_else(|| "nothing yet".to_owned(), |at| format!("{} ago", span(status.now.since(at))));
+    let last =
+        push.last_sent.map_or_else(|| "nothing yet".to_owned(), |at| format!("{} ago", span(status.now.since(at))));
     let facts = [
         (push.metrics.to_string(), "metrics pushed to CloudWatch"),
         (dollars(push.dollars_a_month), "a month for them, list price"),

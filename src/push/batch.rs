@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn data_of_one_moment_are_folded() {
         let one = |name: &str, seconds, value| Datum { of: metric(name), at: at(seconds), values: Values::One(value) };
-        let folded = fold(vec![one("b", 2, 1.0), one("a", 1, 5.0), one("a", 1, 5.0), one("a", 1, 4.0), one("a", 2, 7.0)]);
+        let folded =
+            fold(vec![one("b", 2, 1.0), one("a", 1, 5.0), one("a", 1, 5.0), one("a", 1, 4.0), one("a", 2, 7.0)]);
         let shown: Vec<_> = folded.iter().map(|d| (d.at.as_secs(), &*d.of.name, d.values.clone())).collect();
         assert_eq!(
             shown,

@@ -154,7 +154,11 @@ mod tests {
         vec![
             Datum { of: of("b", false), at: Timestamp::from_millis(1_795_000_000_123), values: Values::One(0.1) },
             Datum { of: of("a", true), at: Timestamp::from_millis(-5), values: Values::One(-2.5) },
-            Datum { of: of("b", false), at: Timestamp::from_millis(7), values: Values::Counted(vec![(1.0, 2.0), (3.0, 4.0)]) },
+            Datum {
+                of: of("b", false),
+                at: Timestamp::from_millis(7),
+                values: Values::Counted(vec![(1.0, 2.0), (3.0, 4.0)]),
+            },
         ]
     }
 

@@ -148,6 +148,12 @@ const DROPPED_LABELS: Description = row(
     &[],
     "Labels left out because of an illegal name, once for each rendered state",
 );
+const HTTP_REFUSED: Description = row(
+    "raingauge_http_requests_refused_total",
+    C,
+    &["reason"],
+    "Requests refused by the web configuration: without the right password, or above the rate",
+);
 const DROPPED_FAMILIES: Description = row(
     "raingauge_dropped_families_total",
     C,
@@ -155,12 +161,8 @@ const DROPPED_FAMILIES: Description = row(
     "Families left out because of an empty name or a name of our own, once for each rendered state",
 );
 
-const HOST_FAILURES: Description = row(
-    "raingauge_host_failures_total",
-    C,
-    &["reason"],
-    "Passes of the host's plugins, or parts of them, that failed",
-);
+const HOST_FAILURES: Description =
+    row("raingauge_host_failures_total", C, &["reason"], "Passes of the host's plugins, or parts of them, that failed");
 const PUSH_DOLLARS: Description = row(
     "raingauge_push_estimated_cost_dollars_per_month",
     G,
@@ -169,18 +171,10 @@ const PUSH_DOLLARS: Description = row(
 );
 const PUSH_FAILURES: Description =
     row("raingauge_push_failures_total", C, &["reason"], "Requests to CloudWatch that did not deliver their data");
-const PUSH_LAST_SENT: Description = row(
-    "raingauge_push_last_success_timestamp_seconds",
-    G,
-    &[],
-    "When data last arrived at CloudWatch, in Unix time",
-);
-const PUSH_LOST: Description = row(
-    "raingauge_push_lost_data_total",
-    C,
-    &["reason"],
-    "Data that were collected and will never be sent",
-);
+const PUSH_LAST_SENT: Description =
+    row("raingauge_push_last_success_timestamp_seconds", G, &[], "When data last arrived at CloudWatch, in Unix time");
+const PUSH_LOST: Description =
+    row("raingauge_push_lost_data_total", C, &["reason"], "Data that were collected and will never be sent");
 const PUSH_METRICS: Description =
     row("raingauge_push_metrics", G, &[], "Different metrics made in the last hour; each of them is billed");
 const PUSH_QUEUE: Description = row("raingauge_push_queue_data", G, &[], "Data that wait to be sent");
@@ -206,6 +200,7 @@ pub const METRICS: &[Description] = &[
     DUPLICATE_SAMPLES,
     DOLLARS,
     HOST_FAILURES,
+    HTTP_REFUSED,
     JOB_AGE,
     JOB_FAILURES,
     JOB_DURATION,
@@ -263,6 +258,7 @@ pub(super) struct Metrics {
     pub(super) dollars: Family<Labels<4>, Sum>,
     pub(super) page_renders: Family<Labels<3>, Counter>,
     pub(super) page_render_time: Family<Labels<3>, Sum>,
+    pub(super) http_refused: Family<Labels<1>, Counter>,
     pub(super) duplicate_samples: Counter,
     pub(super) collapsed_families: Counter,
     pub(super) dropped_labels: Counter,
@@ -315,6 +311,7 @@ impl Metrics {
         register(r, &DOLLARS, &m.dollars);
         register(r, &PAGE_RENDERS, &m.page_renders);
         register(r, &PAGE_RENDER_TIME, &m.page_render_time);
+        register(r, &HTTP_REFUSED, &m.http_refused);
         register(r, &DUPLICATE_SAMPLES, &m.duplicate_samples);
         register(r, &COLLAPSED_FAMILIES, &m.collapsed_families);
         register(r, &DROPPED_LABELS, &m.dropped_labels);

@@ -122,20 +122,18 @@ async fn a_pid_file_is_missing_stale_or_garbage() {
     let path = tree.path().join("run/app.pid");
     let jobs = vec![What::Procstat(Selector::PidFile(path.to_str().unwrap().into()))];
     let mut collector = collector(tree.root(), jobs).await;
-    let mut pass = 0;
-    for (content, found) in [
+    for (pass, (content, found)) in (0..).zip([
         (None, Some(0.0)),
         (Some("300\n"), Some(1.0)),
         (Some("4711"), Some(0.0)),
         (Some("x"), None),
         (Some("-1"), None),
-    ] {
+    ]) {
         match content {
             Some(text) => fs::write(&path, text).unwrap(),
             None => fs::remove_file(&path).unwrap(),
         }
         let collected = collector.collect(at(60 * pass)).await;
-        pass += 1;
         let count = collected.measurements.iter().find(|m| m.field == "pid_count").map(number);
         assert_eq!((count, collected.failures.len()), (found, usize::from(found.is_none())), "{content:?}");
     }

@@ -31,7 +31,17 @@ pub(crate) const IMPORTS: &[Imports] = &[
     imports("sim", &["model", "aws", "clock", "seam"], "the simulated cloud knows nothing of the engine that it tests"),
     imports(
         "config",
-        &["model", "aws::job", "aws::catalog", "host::job", "host::glob", "push::job", "push::unit"],
+        &[
+            "model",
+            "aws::job",
+            "aws::catalog",
+            "host::job",
+            "host::glob",
+            "push::job",
+            "push::unit",
+            "expose::tls",
+            "expose::guard",
+        ],
         "it makes the settings of other parts, and knows nothing else of them",
     ),
     imports(
@@ -85,6 +95,11 @@ pub(crate) const LIBRARIES: &[Library] = &[
         why: "few places make HTTP calls of our own",
     },
     Library {
+        paths: &["rustls", "tokio_rustls", "webpki"],
+        only_in: &["aws/crypto.rs", "aws/client.rs", "aws/client/", "expose/tls.rs", "expose/tls/", "expose/guard.rs"],
+        why: "one place decides what TLS is on each side",
+    },
+    Library {
         paths: &["axum"],
         only_in: &["expose/http.rs", "expose/http/", "sim/wire.rs", "sim/wire/"],
         why: "two places serve HTTP",
@@ -95,14 +110,28 @@ pub(crate) const LIBRARIES: &[Library] = &[
         why: "YAML parsers come and go",
     },
     Library {
+        paths: &["rustix"],
+        only_in: &["host/root.rs", "host/root/"],
+        why: "one place asks the kernel about the host",
+    },
+    Library {
         paths: &["std::env"],
         only_in: &["main.rs", "cli.rs", "config.rs", "app.rs", "app/"],
         why: "the environment is an input like any other: it is handed in",
     },
     Library {
         paths: &["std::fs", "tokio::fs"],
-        only_in: &["config.rs", "app.rs", "app/", "telemetry/process.rs", "state.rs", "state/"],
-        why: "files are read at the edge (process.rs reads /proc/self), and written below --state-dir only",
+        only_in: &[
+            "config.rs",
+            "app.rs",
+            "app/",
+            "telemetry/process.rs",
+            "state.rs",
+            "state/",
+            "host/root.rs",
+            "host/root/",
+        ],
+        why: "files are read at the edge (process.rs reads /proc/self, host/root.rs the machine), and written below --state-dir only",
     },
 ];
 

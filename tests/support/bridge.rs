@@ -9,6 +9,7 @@ use raingauge::aws::client::{Emulator, Network};
 use raingauge::aws::metadata::Endpoint;
 use raingauge::clock::Clock;
 use raingauge::config::LoadOptions;
+use raingauge::expose::guard::Guarding;
 use raingauge::host::root::Root;
 use raingauge::sim::SimCloud;
 use tokio::net::TcpListener;
@@ -46,6 +47,7 @@ impl TestBridge {
             config: file.path().to_owned(),
             load: load_options,
             listen_addresses: vec![],
+            web_config_file: None,
             yace: false,
             is_agent: false,
             state_dir: None,
@@ -57,6 +59,7 @@ impl TestBridge {
             clock: clock.clone(),
             network,
             listeners: vec![listener],
+            guarding: Guarding::default(),
             metadata: Endpoint { url: None, is_disabled: true },
             root: Root::default(),
             state_dir: None,

@@ -71,11 +71,8 @@ async fn ask(around: &Around, push: &PushSettings, wanted: &BTreeSet<Fact>, know
     };
     let instance = again("the instance", known, || metadata.instance()).await;
     known.send_modify(|known| {
-        let facts = [
-            (Fact::InstanceId, &instance.id),
-            (Fact::InstanceType, &instance.kind),
-            (Fact::ImageId, &instance.image),
-        ];
+        let facts =
+            [(Fact::InstanceId, &instance.id), (Fact::InstanceType, &instance.kind), (Fact::ImageId, &instance.image)];
         let given = facts.into_iter().filter(|(_, value)| !value.is_empty());
         known.facts.instance.extend(given.map(|(fact, value)| (fact, Text::clone(value))));
     });

@@ -58,7 +58,8 @@ impl Clients {
         let region = region.cloned().or_else(own).ok_or_else(|| Failure {
             reason: Reason::InvalidRequest,
             doing: "find out which region to write to".to_owned(),
-            message: "neither the configuration (`region`), AWS_REGION, the profile nor the instance says it".to_owned(),
+            message: "neither the configuration (`region`), AWS_REGION, the profile nor the instance says it"
+                .to_owned(),
         })?;
         let shared = self.role(role, &region).await;
         let mut config = aws_sdk_cloudwatch::config::Builder::from(&shared.config)

@@ -88,12 +88,7 @@ fn field(name: &str, node: &Node, path: &Path<'_>, plugin: Plugin, report: &mut 
     if found.is_none() {
         let known: Vec<&str> = plugin.fields().iter().map(|f| f.name).collect();
         let near = nearest::of(bare, &known).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        let message = format!(
-            "{} measures no {}; {near}valid: {}",
-            plugin.as_str(),
-            quoted(name),
-            known.join(", ")
-        );
+        let message = format!("{} measures no {}; {near}valid: {}", plugin.as_str(), quoted(name), known.join(", "));
         // `system` is our own: whoever names it to the CloudWatch agent gets a warning there, whatever it measures.
         if plugin == Plugin::System {
             report.warn(node.spot, path, message);

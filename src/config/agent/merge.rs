@@ -28,7 +28,8 @@ fn merge(ours: &Node, theirs: &Node, path: &Path<'_>, depth: usize, report: &mut
     };
     if depth >= MERGED_DEPTH || (depth == MERGED_DEPTH - 1 && !is_section(path)) {
         if !equal(ours, theirs) {
-            let message = "different values are specified for this in several files: they must be equal, or stand in one file";
+            let message =
+                "different values are specified for this in several files: they must be equal, or stand in one file";
             report.mistake(theirs.spot, path, message);
         }
         return ours.clone();
@@ -72,4 +73,3 @@ fn text_of(key: &Node) -> &str {
         _ => "",
     }
 }
-

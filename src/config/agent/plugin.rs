@@ -57,7 +57,11 @@ impl Collected {
             let is_map = matches!(&*value.value, Value::Mapping(_));
             match Plugin::ALL.into_iter().find(|plugin| plugin.as_str() == &**key) {
                 Some(Plugin::Procstat) if is_map => {
-                    report.warn(value.spot, path, "procstat is a list of objects: this one object is ignored, as there");
+                    report.warn(
+                        value.spot,
+                        path,
+                        "procstat is a list of objects: this one object is ignored, as there",
+                    );
                     continue;
                 }
                 Some(Plugin::Procstat) => self.procstat(value, path, agent_interval, report),
@@ -317,7 +321,11 @@ fn selector(entries: &[Entry<'_>], item: &Node, path: &Path<'_>, report: &mut Re
             Some(Selector::Pattern(text, regex))
         }
         [None, None, None] => {
-            report.mistake(item.spot, path, "one of `exe`, `pattern` and `pid_file` must say which processes are meant");
+            report.mistake(
+                item.spot,
+                path,
+                "one of `exe`, `pattern` and `pid_file` must say which processes are meant",
+            );
             None
         }
     }

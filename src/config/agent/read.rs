@@ -76,17 +76,16 @@ pub(super) fn text(
         return Some(found);
     }
     let (from, to) = (characters.start(), characters.end());
-    report.mistake(node.spot, path, format!("a string of {from} to {to} characters is expected, found {}", quoted(&found)));
+    report.mistake(
+        node.spot,
+        path,
+        format!("a string of {from} to {to} characters is expected, found {}", quoted(&found)),
+    );
     None
 }
 
 /// A whole number within bounds. `60.0` is one, in JSON's way.
-pub(super) fn integer(
-    node: &Node,
-    path: &Path<'_>,
-    bounds: RangeInclusive<u64>,
-    report: &mut Report,
-) -> Option<u64> {
+pub(super) fn integer(node: &Node, path: &Path<'_>, bounds: RangeInclusive<u64>, report: &mut Report) -> Option<u64> {
     let plain = match &*node.value {
         Value::Scalar(s) if s.is_plain || matches!(scalar::meaning(s), Meaning::Int(_)) => Some(&s.text),
         _ => None,

@@ -10,7 +10,10 @@ use super::{Diagnostic, MAX_FILE_BYTES, Node, Scalar, Spot, Value, mistake};
 pub(crate) fn read_json(bytes: &[u8], first_line: usize) -> Result<Node, Diagnostic> {
     let whole = Spot { line: first_line, column: 1 };
     if bytes.len() > MAX_FILE_BYTES {
-        return Err(mistake(whole, format!("the file has more than {} MiB; is this another file?", MAX_FILE_BYTES >> 20)));
+        return Err(mistake(
+            whole,
+            format!("the file has more than {} MiB; is this another file?", MAX_FILE_BYTES >> 20),
+        ));
     }
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| mistake(whole, "the file is not UTF-8".to_owned()))?;
@@ -132,7 +135,8 @@ mod tests {
 
     #[test]
     fn values_come_with_their_places() {
-        let text = "{\n\t\"a\\u00e4\\ud83d\\ude00\": [1.5e2, -3, true, null],\n\t\"b\": {\"c\": \"60\", \"c\": []}\n}\n";
+        let text =
+            "{\n\t\"a\\u00e4\\ud83d\\ude00\": [1.5e2, -3, true, null],\n\t\"b\": {\"c\": \"60\", \"c\": []}\n}\n";
         let root = read_json(text.as_bytes(), 1).unwrap();
         assert_eq!(shown(&root), "{'aä😀=[1.5e2 -3 true null] 'b={'c='60 'c=[]}}");
         let Value::Mapping(all) = &*root.value else { panic!() };

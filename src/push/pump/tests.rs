@@ -71,7 +71,8 @@ fn names(prefix: &str, n: usize) -> Vec<Datum> {
 async fn what_may_pass_is_tried_until_it_has_passed() {
     let b = bench(10_000, false);
     b.pump.put(names("m", 2_500));
-    let reasons = [Reason::Throttled, Reason::ServerError, Reason::AccessDenied, Reason::ExpiredCredentials, Reason::Network];
+    let reasons =
+        [Reason::Throttled, Reason::ServerError, Reason::AccessDenied, Reason::ExpiredCredentials, Reason::Network];
     lock(&b.cloud.failures).extend(reasons);
     b.pump.flush(&CancellationToken::new()).await;
     let taken = lock(&b.cloud.taken).clone();
@@ -103,7 +104,9 @@ async fn metrics_beyond_the_bound_are_not_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_sends_what_waits_and_counts_what_cannot_be_kept() {
-    for (failing, is_durable, lost) in [(false, false, vec![]), (true, false, vec![(Loss::Ended, 3)]), (true, true, vec![])] {
+    for (failing, is_durable, lost) in
+        [(false, false, vec![]), (true, false, vec![(Loss::Ended, 3)]), (true, true, vec![])]
+    {
         let b = bench(100, is_durable);
         if failing {
             lock(&b.cloud.failures).extend([Reason::Network; 1_000]);
