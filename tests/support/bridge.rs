@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use raingauge::app::run::{RunOptions, Surroundings, load, run_in};
 use raingauge::aws::client::{Emulator, Network};
+use raingauge::aws::metadata::Endpoint;
 use raingauge::clock::Clock;
 use raingauge::config::LoadOptions;
 use raingauge::expose::guard::Guarding;
+use raingauge::host::root::Root;
 use raingauge::sim::SimCloud;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -48,12 +50,20 @@ impl TestBridge {
             web_config_file: None,
             state_dir: None,
             yace: false,
+            is_agent: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let clock = Clock::system();
-        let surroundings =
-            Surroundings { clock: clock.clone(), network, listeners: vec![listener], guarding: Guarding::default() };
+        let surroundings = Surroundings {
+            clock: clock.clone(),
+            network,
+            listeners: vec![listener],
+            guarding: Guarding::default(),
+            metadata: Endpoint { url: None, is_disabled: true },
+            root: Root::default(),
+            state_dir: None,
+        };
         let loaded = load(&options).unwrap_or_else(|e| panic!("{e}"));
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
