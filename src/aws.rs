@@ -22,6 +22,7 @@ pub mod gated;
 pub mod inventory;
 pub mod job;
 pub mod listing;
+pub mod metadata;
 pub mod naming;
 pub mod paged;
 pub mod permissions;

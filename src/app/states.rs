@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::app::target::Target;
 use crate::aws::job::{JobKind, Role};
-use crate::expose::status::{JobError, JobStatus};
+use crate::expose::status::{JobError, JobStatus, PushStatus};
 use crate::model::Timestamp;
 use crate::seam::{Failure, LeftOut};
 use crate::store::SlotKey;
@@ -16,6 +16,7 @@ use crate::telemetry::{JobLabels, RunKind};
 #[derive(Clone, Default)]
 pub struct States {
     jobs: Arc<Mutex<BTreeMap<SlotKey, State>>>,
+    push: Arc<Mutex<Option<PushStatus>>>,
     /// Roles whose regions could not be found out, with the reason.
     regions: Arc<Mutex<BTreeMap<Role, JobError>>>,
 }
@@ -103,6 +104,16 @@ impl States {
                 shown.next_run = Some(run.next);
             }
         });
+    }
+
+    /// What the agent did; shown until it is told again.
+    pub fn show_push(&self, push: PushStatus) {
+        *self.push.lock().unwrap_or_else(PoisonError::into_inner) = Some(push);
+    }
+
+    /// What the agent did last; `None` where there is none.
+    pub fn push(&self) -> Option<PushStatus> {
+        self.push.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All of them, in the file's order; then roles that have no jobs because their regions are not known.
