@@ -22,6 +22,7 @@ pub mod inventory;
 pub mod job;
 pub mod listing;
 pub mod naming;
+pub mod oracle;
 pub mod paged;
 pub mod permissions;
 pub mod plan;

@@ -83,6 +83,7 @@ mod tests {
                 interval: Duration::ZERO,
                 inventory_interval: Duration::ZERO,
                 stale_after: Duration::ZERO,
+                activity_oracle: false,
             },
         };
         let (role, region) = (Role::default(), Text::from("r"));

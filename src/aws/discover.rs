@@ -15,6 +15,7 @@ use crate::aws::associate::{Association, Associator};
 use crate::aws::inventory::{FoundMetric, Inventory};
 use crate::aws::job::{Dimension, Discovery, Job, JobKind};
 use crate::aws::listing::{Interner, Listing, Pages, Turn, list, too_many_pages};
+use crate::aws::oracle::{self, IdleSender};
 use crate::aws::special;
 use crate::model::{Now, Text};
 use crate::seam::{Call, Failure, Outcome, Progress, Source};
@@ -29,15 +30,32 @@ pub struct Discover {
     job: Arc<Job>,
     api: Arc<dyn Api>,
     publish: InventorySender,
+    /// Where it says which metrics have no data.
+    oracle: Option<IdleSender>,
 }
 
 impl Discover {
     /// `publish`: the other end belongs to the job's fetch.
     pub fn new(job: Arc<Job>, api: Arc<dyn Api>, publish: InventorySender) -> Self {
-        Self { job, api, publish }
+        Self { job, api, publish, oracle: None }
     }
 
-    async fn run(&self) -> Outcome {
+    /// Asks the activity oracle as well, where the job wants it.
+    #[must_use]
+    pub fn with_oracle(mut self, tell: IdleSender) -> Self {
+        self.oracle = Some(tell).filter(|_| self.job.timing.activity_oracle && !self.job.recently_active_only);
+        self
+    }
+
+    /// After a listing; `before`: what the one before it had found.
+    async fn ask_oracle(&self, before: Option<Arc<Inventory>>, now: Now, calls: &mut Vec<Call>) {
+        let (Some(tell), Some(before)) = (&self.oracle, before) else { return };
+        let Some(inventory) = self.publish.borrow().clone() else { return };
+        let idle = oracle::ask(&*self.api, &self.job, &inventory, &before, now.steady, calls).await;
+        tell.send_replace(Some(Arc::new(idle)));
+    }
+
+    async fn run(&self, now: Now) -> Outcome {
         let mut books = Books::default();
         let identified = self.api.account().await;
         books.calls.extend(identified.calls);
@@ -49,7 +67,9 @@ impl Discover {
             Ok(account) => {
                 if let Some((resources, metrics)) = self.find(&mut books).await {
                     books.resources = Some(resources.len());
+                    let before = self.publish.borrow().clone();
                     self.publish(Inventory { account, resources, metrics });
+                    self.ask_oracle(before, now, &mut books.calls).await;
                 }
             }
         }
@@ -150,8 +170,8 @@ impl Discover {
 }
 
 impl Source for Discover {
-    fn collect<'a>(&'a mut self, _now: Now, _progress: Progress<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.run())
+    fn collect<'a>(&'a mut self, now: Now, _progress: Progress<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(self.run(now))
     }
 }
 

@@ -96,6 +96,8 @@ pub struct Timing {
     pub inventory_interval: Duration,
     /// How long the last values are shown when fetching fails; zero: they disappear with the first failed fetch.
     pub stale_after: Duration,
+    /// Metrics that have no data are not asked for, as far as ListMetrics knows them.
+    pub activity_oracle: bool,
 }
 
 /// The three kinds of job.

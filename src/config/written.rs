@@ -49,6 +49,7 @@ pub(crate) struct Timing {
     pub(crate) inventory_interval: Field<Option<u64>>,
     pub(crate) stale_after: Field<Option<u64>>,
     pub(crate) hold_on_failure: Field<Option<bool>>,
+    pub(crate) activity_oracle: Field<Option<bool>>,
 }
 
 /// `concurrency`.
@@ -126,7 +127,7 @@ pub(crate) struct Pair {
     pub(crate) second: Field<Text>,
 }
 
-const TIMING: [&str; 4] = ["interval", "inventoryInterval", "staleAfter", "holdOnFailure"];
+const TIMING: [&str; 5] = ["interval", "inventoryInterval", "staleAfter", "holdOnFailure", "activityOracle"];
 const SETTINGS: [&str; 7] =
     ["statistics", "period", "length", "delay", "nilToZero", "addCloudwatchTimestamp", "exportAllDataPoints"];
 
@@ -200,6 +201,7 @@ impl Timing {
             "inventoryInterval" => fields::duration(&mut self.inventory_interval, node, path, report),
             "staleAfter" => fields::duration(&mut self.stale_after, node, path, report),
             "holdOnFailure" => fields::flag(&mut self.hold_on_failure, node, path, report),
+            "activityOracle" => fields::flag(&mut self.activity_oracle, node, path, report),
             _ => {}
         }
     }

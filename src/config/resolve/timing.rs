@@ -21,6 +21,7 @@ pub(super) struct Defaults {
     inventory_interval: Option<Duration>,
     stale_after: Option<Duration>,
     hold: bool,
+    activity_oracle: bool,
 }
 
 /// The defaults of a file; the command line wins. A YACE file is asked as YACE asks.
@@ -35,6 +36,7 @@ pub(super) fn defaults(written: &written::Timing, options: &LoadOptions, report:
         inventory_interval: positive(&written.inventory_interval, "aws.inventoryInterval", report),
         stale_after: stale_after(&written.stale_after, "aws.staleAfter", report),
         hold: written.hold_on_failure.value.unwrap_or(true),
+        activity_oracle: written.activity_oracle.value.unwrap_or(report.dialect == Dialect::Native),
     }
 }
 
@@ -65,6 +67,7 @@ pub(super) fn of(
         Pace::Every(interval) => interval,
         Pace::Auto => DEFAULT_INTERVAL,
     };
+    let shortest = metrics.iter().map(asked_every).min();
     let interval = metrics.iter().map(|m| fixed(m.pace)).min().unwrap_or_else(|| fixed(usual));
     // A value stays until it is asked for again, and as long again when that fails.
     let lifetime = |m: &Metric| match given {
@@ -78,11 +81,13 @@ pub(super) fn of(
     }
     Timing {
         interval,
-        // Listing more often than fetching would be for nothing.
-        inventory_interval: inventory
-            .or(defaults.inventory_interval)
-            .unwrap_or_else(|| DEFAULT_INVENTORY_INTERVAL.max(interval)),
+        // Listing more often than fetching would be for nothing; what has values once a day need not be found at once.
+        inventory_interval: inventory.or(defaults.inventory_interval).unwrap_or_else(|| {
+            let seldom = shortest.filter(|_| usual == Pace::Auto).map(|s| s / 2).unwrap_or_default();
+            DEFAULT_INVENTORY_INTERVAL.max(interval).max(seldom)
+        }),
         stale_after: if hold { base } else { Duration::ZERO },
+        activity_oracle: written.activity_oracle.value.unwrap_or(defaults.activity_oracle),
     }
 }
 
