@@ -72,6 +72,8 @@ fn job() -> Job {
             inventory_interval: Duration::from_secs(900),
             stale_after: Duration::from_secs(600),
             activity_oracle: false,
+            deadline: None,
+            priority: raingauge::seam::Priority::Normal,
         },
     }
 }

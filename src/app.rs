@@ -12,6 +12,7 @@ pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod sim;
+pub mod start;
 pub mod states;
 pub mod target;
 

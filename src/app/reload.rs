@@ -84,6 +84,8 @@ mod tests {
                 inventory_interval: Duration::ZERO,
                 stale_after: Duration::ZERO,
                 activity_oracle: false,
+                deadline: None,
+                priority: crate::seam::Priority::Normal,
             },
         };
         let (role, region) = (Role::default(), Text::from("r"));

@@ -29,7 +29,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
     imports("sim", &["model", "aws", "clock", "seam"], "the simulated cloud knows nothing of the engine that it tests"),
     imports(
         "config",
-        &["model", "aws::job", "aws::catalog", "expose::tls", "expose::guard"],
+        &["model", "seam::Priority", "aws::job", "aws::catalog", "expose::tls", "expose::guard"],
         "it makes the settings of other parts, and knows nothing else of them",
     ),
     imports(

@@ -139,7 +139,14 @@ fn job(metrics: Vec<Metric>, stale_after: Duration) -> Job {
         dimension_name_requirements: vec![],
         recently_active_only: false,
         metrics_per_query: NonZeroU32::new(500).unwrap(),
-        timing: Timing { interval, inventory_interval: interval, stale_after, activity_oracle: false },
+        timing: Timing {
+            interval,
+            inventory_interval: interval,
+            stale_after,
+            activity_oracle: false,
+            deadline: None,
+            priority: crate::seam::Priority::Normal,
+        },
     }
 }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::super::fields::Interval;
-use super::super::report::Report;
+use super::super::report::{Report, quoted};
 use super::super::written;
 use super::{Dialect, Field, LoadOptions, seconds};
 use crate::aws::job::{Metric, Pace, Timing, cadence_seconds};
+use crate::model::Text;
+use crate::seam::Priority;
 
 /// YACE's `-scraping-interval`.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -22,6 +24,8 @@ pub(super) struct Defaults {
     stale_after: Option<Duration>,
     hold: bool,
     activity_oracle: bool,
+    deadline: Option<Duration>,
+    priority: Priority,
 }
 
 /// The defaults of a file; the command line wins. A YACE file is asked as YACE asks.
@@ -37,6 +41,8 @@ pub(super) fn defaults(written: &written::Timing, options: &LoadOptions, report:
         stale_after: stale_after(&written.stale_after, "aws.staleAfter", report),
         hold: written.hold_on_failure.value.unwrap_or(true),
         activity_oracle: written.activity_oracle.value.unwrap_or(report.dialect == Dialect::Native),
+        deadline: positive(&written.timeout, "aws.timeout", report),
+        priority: priority(&written.priority, "aws.priority", report).unwrap_or_default(),
     }
 }
 
@@ -88,6 +94,8 @@ pub(super) fn of(
         }),
         stale_after: if hold { base } else { Duration::ZERO },
         activity_oracle: written.activity_oracle.value.unwrap_or(defaults.activity_oracle),
+        deadline: positive(&written.timeout, &format!("{path}.timeout"), report).or(defaults.deadline),
+        priority: priority(&written.priority, &format!("{path}.priority"), report).unwrap_or(defaults.priority),
     }
 }
 
@@ -107,10 +115,22 @@ fn copied<T>(field: &Field<T>) -> Field<Option<u64>> {
 fn positive(field: &Field<Option<u64>>, path: &str, report: &mut Report) -> Option<Duration> {
     let n = field.value?;
     if n == 0 {
-        report.mistake(field.spot, path, "an interval is at least one second");
+        report.mistake(field.spot, path, "this is at least one second");
         return None;
     }
     bounded(n, field, path, report)
+}
+
+fn priority(field: &Field<Text>, path: &str, report: &mut Report) -> Option<Priority> {
+    if !field.is_given || field.is_bad {
+        return None;
+    }
+    let known = Priority::ALL.into_iter().find(|p| p.as_str() == &*field.value);
+    if known.is_none() {
+        let message = format!("{} is no priority: write low, normal or high", quoted(&field.value));
+        report.mistake(field.spot, path, message);
+    }
+    known
 }
 
 fn stale_after(field: &Field<Option<u64>>, path: &str, report: &mut Report) -> Option<Duration> {
