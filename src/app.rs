@@ -13,6 +13,7 @@ pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod sim;
+pub mod start;
 pub mod states;
 pub mod target;
 
@@ -71,31 +72,17 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             })?;
             Ok(0)
         }
-        Command::Run { config, listen_addresses, web_config_file, log, state_dir } => {
+        Command::Run { config, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = LoadOptions::default();
-            daemon(RunOptions {
-                config,
-                load,
-                listen_addresses,
-                web_config_file,
-                yace: false,
-                is_agent: false,
-                state_dir,
-            })
+            let (yace, is_agent) = (false, false);
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
         }
-        Command::Agent { config, listen_addresses, web_config_file, log, state_dir } => {
+        Command::Agent { config, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = check::agent_options(&config);
-            daemon(RunOptions {
-                config,
-                load,
-                listen_addresses,
-                web_config_file,
-                yace: false,
-                is_agent: true,
-                state_dir,
-            })
+            let (yace, is_agent) = (false, true);
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
@@ -116,9 +103,9 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         load: check::load_options(flags),
         listen_addresses: vec![flags.listen_address.clone()],
         web_config_file: None,
+        state_dir: flags.state_dir.clone(),
         yace: true,
         is_agent: false,
-        state_dir: None,
     })
 }
 

@@ -48,6 +48,8 @@ pub struct Settings {
     pub dialect: Dialect,
     /// The HTTP side.
     pub web: WebSettings,
+    /// `state_dir`: what survives a restart; relative to where the daemon was started.
+    pub state_dir: Option<PathBuf>,
     /// The `aws` section.
     pub aws: Option<AwsSettings>,
     /// The `agent` section, or the CloudWatch agent's file.
@@ -210,7 +212,7 @@ fn agent_settings(root: &raw::Node, env: &dyn Fn(&str) -> Option<String>, report
     let around = agent::Surroundings { env, static_dimensions: false };
     let settings = agent::settings(root, &report::Path::Root, &around, report);
     let dialect = Dialect::CloudWatchAgent;
-    Settings { dialect, web: WebSettings::default(), aws: None, agent: Some(settings) }
+    Settings { dialect, web: WebSettings::default(), state_dir: None, aws: None, agent: Some(settings) }
 }
 
 /// Reads several files of the CloudWatch agent as one. Their lines are counted through while they are read, and told as
@@ -255,10 +257,16 @@ fn yace_settings(root: &raw::Node, options: &LoadOptions, report: &mut report::R
     let mut written = written::Aws::default();
     fields::mapping(&mut written, root, &report::Path::Root, report);
     if !matches!(&*root.value, raw::Value::Mapping(_)) && !fields::is_null(root) {
-        return Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: None, agent: None };
+        return Settings {
+            dialect: Dialect::Yace,
+            web: WebSettings::default(),
+            state_dir: None,
+            aws: None,
+            agent: None,
+        };
     }
     let aws = resolve::aws(&written, options, report);
-    Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: Some(aws), agent: None }
+    Settings { dialect: Dialect::Yace, web: WebSettings::default(), state_dir: None, aws: Some(aws), agent: None }
 }
 
 #[cfg(test)]

@@ -397,7 +397,7 @@ fn native_files() {
     assert_eq!(aws.jobs[0].metrics_per_query.get(), 100);
     assert_eq!(aws.jobs[0].timing.interval, Duration::from_secs(600));
     assert_eq!(aws.jobs[0].timing.inventory_interval, Duration::from_secs(900));
-    assert_eq!(aws.jobs[0].timing.stale_after, Duration::from_secs(1200));
+    assert_eq!(aws.jobs[0].timing.stale_after, Duration::from_secs(1320));
 }
 
 #[test]

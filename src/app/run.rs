@@ -51,12 +51,12 @@ pub struct RunOptions {
     pub listen_addresses: Vec<String>,
     /// Certificates and passwords, instead of what the file says.
     pub web_config_file: Option<PathBuf>,
+    /// What survives a restart, instead of what the file says.
+    pub state_dir: Option<PathBuf>,
     /// Behave as YACE does: its routes, its counters.
     pub yace: bool,
     /// Listen nowhere unless somebody says where: the CloudWatch agent does not.
     pub is_agent: bool,
-    /// Where things outlive the process; `None`: nowhere.
-    pub state_dir: Option<PathBuf>,
 }
 
 /// Why the daemon did not start.
@@ -79,7 +79,8 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let guarding = guarding(&options, &loaded.settings)?;
     let listeners = listen::bind(&addresses).await?;
     let env = |name: &str| std::env::var(name).ok();
-    let state_dir = options.state_dir.as_deref().map(StateDir::open).transpose().map_err(anyhow::Error::from)?;
+    let state_dir = options.state_dir.as_ref().or(loaded.settings.state_dir.as_ref());
+    let state_dir = state_dir.map(|dir| StateDir::open(dir)).transpose().map_err(anyhow::Error::from)?;
     let surroundings = Surroundings {
         clock: Clock::system(),
         network,

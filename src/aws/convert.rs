@@ -128,8 +128,10 @@ pub fn samples(metric: &Metric, points: &mut [Point], out: &mut Vec<Cell>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::job::{Pace, WindowRule};
     use crate::model::Timestamp;
     use std::num::NonZeroU32;
+    use std::time::Duration;
 
     fn metric() -> Metric {
         Metric {
@@ -138,6 +140,9 @@ mod tests {
             period_seconds: NonZeroU32::new(60).unwrap(),
             length_seconds: 300,
             delay_seconds: 0,
+            rule: WindowRule::Yace,
+            pace: Pace::Every(Duration::from_secs(300)),
+            outlives: Duration::ZERO,
             nil_to_zero: false,
             add_timestamp: false,
             export_all_data_points: false,

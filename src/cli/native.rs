@@ -41,15 +41,15 @@ enum Words {
         /// TLS, passwords and headers, in the format of Prometheus' exporters, instead of what the file names
         #[arg(long = "web.config.file", value_name = "FILE")]
         web_config_file: Option<PathBuf>,
+        /// Keep values, inventories, times and data that wait to be pushed there, so that they survive a restart
+        #[arg(long = "state-dir", value_name = "DIRECTORY")]
+        state_dir: Option<PathBuf>,
         /// How much to log
         #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
         level: LogLevel,
         /// How to log
         #[arg(long = "log.format", value_name = "FORMAT", default_value = "text")]
         format: LogFormat,
-        /// A directory for what shall outlive the process: data that wait to be pushed
-        #[arg(long = "state-dir", value_name = "DIRECTORY")]
-        state_dir: Option<PathBuf>,
     },
     /// Take the place of the CloudWatch agent: push this host's metrics to CloudWatch
     Agent {
@@ -121,8 +121,8 @@ struct World {
 /// Which flags a command has, for the environment.
 const FLAGS: [(&str, &[&str]); 6] = [
     ("demo", &["listen-address", "seed", "resources", "services"]),
-    ("run", &["config", "web.listen-address", "web.config.file", "log.level", "log.format", "state-dir"]),
-    ("agent", &["config", "web.listen-address", "web.config.file", "log.level", "log.format", "state-dir"]),
+    ("run", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
+    ("agent", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("check", &["config"]),
     ("sim", &["listen", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
@@ -136,11 +136,11 @@ pub(super) fn parse(args: Vec<OsString>, env: &dyn Fn(&str) -> Option<String>) -
         Words::Demo { listen_address, world: World { seed, resources, services } } => {
             Command::Demo { listen_address, seed, resources, services }
         }
-        Words::Run { config, listen_addresses, web_config_file, level, format, state_dir } => {
-            Command::Run { config, listen_addresses, web_config_file, log: Log { level, format }, state_dir }
+        Words::Run { config, listen_addresses, web_config_file, state_dir, level, format } => {
+            Command::Run { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
-        Words::Agent { config, listen_addresses, web_config_file, level, format, state_dir } => {
-            Command::Agent { config, listen_addresses, web_config_file, log: Log { level, format }, state_dir }
+        Words::Agent { config, listen_addresses, web_config_file, state_dir, level, format } => {
+            Command::Agent { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
         Words::Sim { listen, world: World { seed, resources, services } } => {

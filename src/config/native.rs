@@ -16,6 +16,7 @@ struct File {
     /// Read when the rest is known.
     agent: Option<Node>,
     web: Web,
+    state_dir: Field<crate::model::Text>,
 }
 
 /// `web`.
@@ -27,12 +28,13 @@ struct Web {
 
 impl Section for File {
     fn keys(&self, _: Dialect) -> Vec<&'static str> {
-        vec!["web", "aws", "gcp", "agent"]
+        vec!["web", "state_dir", "aws", "gcp", "agent"]
     }
 
     fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
         match key {
             "web" => fields::mapping(&mut self.web, node, path, report),
+            "state_dir" => fields::text(&mut self.state_dir, node, path, report),
             "aws" => {
                 let (section, spot) = self.aws.get_or_insert_default();
                 *spot = node.spot;
@@ -85,7 +87,8 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
     if aws.is_none() && agent.is_none() && report.mistakes.is_empty() {
         report.mistake(Spot::default(), "", "nothing to do: the file has neither an `aws` nor an `agent` section");
     }
-    Settings { dialect: Dialect::Native, web, aws, agent }
+    let state_dir = Some(&*file.state_dir.value).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    Settings { dialect: Dialect::Native, web, state_dir, aws, agent }
 }
 
 fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {

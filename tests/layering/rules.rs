@@ -33,6 +33,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
         "config",
         &[
             "model",
+            "seam::Priority",
             "aws::job",
             "aws::catalog",
             "host::job",
@@ -151,6 +152,10 @@ pub(crate) const PURE: &[&str] = &[
     "model.rs",
     "model/",
     "aws/job.rs",
+    "aws/cadence.rs",
+    "aws/cadence/",
+    "aws/fetch/memory.rs",
+    "aws/fetch/paced.rs",
     "aws/plan.rs",
     "aws/plan/",
     "aws/convert.rs",

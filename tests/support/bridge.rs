@@ -70,9 +70,9 @@ impl TestBridge {
             load: load_options,
             listen_addresses: vec![],
             web_config_file: None,
+            state_dir: None,
             yace: false,
             is_agent: false,
-            state_dir: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

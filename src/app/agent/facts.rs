@@ -136,7 +136,7 @@ async fn group(
         .with("Filter.2.Value.1", &*instance.id)
         .with("Filter.3.Name", "key")
         .with("Filter.3.Value.1", GROUP_TAG);
-    let answered = crate::aws::api::Api::ask(&client, &question).await;
+    let answered = crate::aws::api::Api::ask(&*client, &question).await;
     around.shared.telemetry.record_calls(std::slice::from_ref(&answered.call));
     let body = answered.result?;
     let root = Element::parse(&body).map_err(|e| Failure {
