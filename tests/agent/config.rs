@@ -138,6 +138,14 @@ fn plugins_that_it_refuses_are_refused_with_their_place() {
             "metrics.metrics_collected.mem.metrics_collection_interval",
             "172800",
         ),
+    ] {
+        refuses(&text, path, word);
+    }
+}
+
+#[test]
+fn special_plugins_that_it_refuses_are_refused_with_their_place() {
+    for (text, path, word) in [
         (
             with(r#""statsd": {"append_dimensions": {}}"#),
             "metrics.metrics_collected.statsd.append_dimensions",

@@ -60,7 +60,7 @@ fn minute(start: i64, n: usize) -> Vec<Datum> {
 
 /// To the parent process.
 fn say(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
 }
 
 async fn work(job: &str) {
