@@ -24,6 +24,8 @@ pub mod work;
 
 pub mod store;
 
+pub mod push;
+
 pub mod state;
 
 pub mod expose;

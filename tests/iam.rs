@@ -30,7 +30,8 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 /// `service:Operation` of every call that the client books (each call to AWS is booked): those of the SDK by name, the
 /// others from their table.
 fn calls() -> BTreeSet<String> {
-    let text = read(&root().join("src/aws/client.rs"));
+    let inner = files("src/aws/client", "rs").iter().map(|path| read(path)).collect::<String>();
+    let text = read(&root().join("src/aws/client.rs")) + &inner;
     let mut calls = BTreeSet::new();
     for behind in text.split("Calls::new(").skip(1).filter(|b| b.starts_with('"')) {
         let mut quoted = behind.split('"');
@@ -98,6 +99,29 @@ fn a_configuration_gets_the_policy_that_it_needs() {
     );
     let wanted = ["cloudwatch:GetMetricData", "cloudwatch:ListMetrics", "iam:ListAccountAliases", "tag:GetResources"];
     assert_eq!(printed.len(), 1);
+    assert_eq!(actions(&printed[0]), BTreeSet::from(wanted));
+}
+
+#[test]
+fn regions_and_joined_tags_need_their_calls() {
+    let printed = policies(
+        "
+aws:
+  regions: all
+  customNamespace:
+    - name: a
+      namespace: CWAgent
+      joinTags: [{namespace: AWS/EC2, tags: [Name]}]
+      metrics: [{name: '*', statistics: [Average]}]
+",
+    );
+    let wanted = [
+        "cloudwatch:GetMetricData",
+        "cloudwatch:ListMetrics",
+        "ec2:DescribeRegions",
+        "iam:ListAccountAliases",
+        "tag:GetResources",
+    ];
     assert_eq!(actions(&printed[0]), BTreeSet::from(wanted));
 }
 

@@ -191,9 +191,13 @@ pub const REPLICATION_INSTANCES: Operation = Operation::new(Service::Dms, "Descr
 pub const REPLICATION_TASKS: Operation = Operation::new(Service::Dms, "DescribeReplicationTasks", "Marker");
 /// Spot fleets.
 pub const SPOT_FLEETS: Operation = Operation::new(Service::Ec2, "DescribeSpotFleetRequests", "NextToken");
+/// Tags of one instance, for the agent's dimension AutoScalingGroupName.
+pub const INSTANCE_TAGS: Operation = Operation::new(Service::Ec2, "DescribeTags", "NextToken");
 /// Attachments of transit gateways.
 pub const TRANSIT_GATEWAY_ATTACHMENTS: Operation =
     Operation::new(Service::Ec2, "DescribeTransitGatewayAttachments", "NextToken");
+/// The regions that an account has enabled; it has no pages.
+pub const REGIONS: Operation = Operation::new(Service::Ec2, "DescribeRegions", "");
 /// What Shield protects.
 pub const PROTECTIONS: Operation = Operation::new(Service::Shield, "ListProtections", "NextToken");
 /// Storage gateways.
@@ -212,8 +216,10 @@ pub const TABLE: Operation = Operation::new(Service::DynamoDb, "DescribeTable", 
 pub const CACHE_CLUSTERS: Operation = Operation::new(Service::ElastiCache, "DescribeCacheClusters", "Marker");
 
 /// Every operation.
-pub const OPERATIONS: [&Operation; 16] = [
+pub const OPERATIONS: [&Operation; 18] = [
+    &INSTANCE_TAGS,
     &ACCOUNT_ALIASES,
+    &REGIONS,
     &AUTO_SCALING_GROUPS,
     &REST_APIS,
     &HTTP_APIS,

@@ -30,6 +30,29 @@ pub struct Status {
     pub cost: Option<Cost>,
     /// The jobs, in the order of the configuration.
     pub jobs: Vec<JobStatus>,
+    /// What the agent does; `None` where there is none.
+    pub push: Option<PushStatus>,
+}
+
+/// What the agent does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PushStatus {
+    /// Where it writes.
+    pub namespace: String,
+    /// Different metrics in the last hour.
+    pub metrics: usize,
+    /// What they cost by list price.
+    pub dollars_a_month: f64,
+    /// Data that arrived since the start.
+    pub sent: usize,
+    /// Data that will never be sent.
+    pub lost: usize,
+    /// Data in the queue.
+    pub waiting: usize,
+    /// When data last arrived.
+    pub last_sent: Option<Timestamp>,
+    /// What went wrong last, and what to do about it; `None` since data arrived again.
+    pub failure: Option<(String, String)>,
 }
 
 /// What the calls cost by list price, every statistic counted.
@@ -64,6 +87,8 @@ pub struct JobStatus {
     pub resources: Option<usize>,
     /// What went wrong in the last run.
     pub error: Option<JobError>,
+    /// What is worth knowing without being wrong.
+    pub note: Option<String>,
 }
 
 /// What went wrong, and what to do.
@@ -88,7 +113,7 @@ h1{font-size:1.5rem;margin:0}header nav{margin-left:auto}a{color:var(--accent)}.
 .table{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{padding:.55rem .8rem;text-align:left;white-space:nowrap}\
 th{color:var(--dim);font-size:.8rem;font-weight:600}tbody tr.job td{border-top:1px solid var(--line)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
 .dot{display:inline-block;width:.6rem;height:.6rem;border-radius:50%;margin-right:.55rem;background:var(--good)}.dot.bad{background:var(--bad)}.dot.wait{background:var(--wait)}\
-tr.error td{white-space:normal;padding:0 .8rem .7rem 2rem;color:var(--bad);overflow-wrap:anywhere}tr.error .fix{color:var(--ink)}footer{margin-top:1rem;font-size:.85rem}";
+tr.error td{white-space:normal;padding:0 .8rem .7rem 2rem;color:var(--bad);overflow-wrap:anywhere}tr.error .fix{color:var(--ink)}tr.said td{white-space:normal;padding:0 .8rem .7rem 2rem;color:var(--wait);overflow-wrap:anywhere}footer{margin-top:1rem;font-size:.85rem}";
 
 /// The page.
 pub fn html(status: &Status) -> String {
@@ -102,6 +127,7 @@ pub fn html(status: &Status) -> String {
     );
     header(&mut out, status);
     facts(&mut out, status);
+    push(&mut out, status);
     jobs(&mut out, status);
     let _ = write!(
         out,
@@ -149,7 +175,32 @@ fn facts(out: &mut String, status: &Status) {
     out.push_str("</div>");
 }
 
+fn push(out: &mut String, status: &Status) {
+    let Some(push) = &status.push else { return };
+    let last =
+        push.last_sent.map_or_else(|| "nothing yet".to_owned(), |at| format!("{} ago", span(status.now.since(at))));
+    let facts = [
+        (push.metrics.to_string(), "metrics pushed to CloudWatch"),
+        (dollars(push.dollars_a_month), "a month for them, list price"),
+        (push.sent.to_string(), "data sent"),
+        (push.waiting.to_string(), "data wait"),
+        (push.lost.to_string(), "data lost"),
+        (last, "sent last"),
+    ];
+    let _ = write!(out, "<h2>{}</h2><div class=\"facts\">", Escaped(&push.namespace));
+    for (value, what) in facts {
+        let _ = write!(out, "<div><b>{value}</b><span>{what}</span></div>");
+    }
+    out.push_str("</div>");
+    if let Some((failure, fix)) = &push.failure {
+        let _ = write!(out, "<div class=\"note bad\">{}\n→ {}</div>", Escaped(failure), Escaped(fix));
+    }
+}
+
 fn jobs(out: &mut String, status: &Status) {
+    if status.jobs.is_empty() && status.push.is_some() {
+        return;
+    }
     if status.jobs.is_empty() {
         out.push_str("<div class=\"note\">The configuration has no jobs.</div>");
         return;
@@ -201,6 +252,9 @@ fn row(out: &mut String, job: &JobStatus, now: Timestamp) {
             Escaped(&error.message),
             Escaped(&error.fix)
         );
+    }
+    if let Some(note) = &job.note {
+        let _ = write!(out, "<tr class=\"said\"><td colspan=\"8\">{}</td></tr>", Escaped(note));
     }
 }
 
@@ -267,6 +321,7 @@ mod tests {
             series: Some(140),
             resources: Some(7),
             error,
+            note: None,
         }
     }
 
@@ -296,12 +351,13 @@ mod tests {
         let error = JobError { message: evil.clone(), fix: evil.clone() };
         let mut all = job(Some(error));
         (all.kind, all.name, all.region, all.account) = (evil.clone(), evil.clone(), evil.clone(), evil.clone());
+        all.note = Some(evil.clone());
         let mut page = status(vec![all]);
         (page.version, page.source) = (evil.clone(), evil.clone());
         (page.notice, page.reload_error) = (Some(evil.clone()), Some(evil.clone()));
         let html = html(&page);
         assert!(!html.contains("<script") && !html.contains("alert('"), "{html}");
-        assert_eq!(html.matches("&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;").count(), 10);
+        assert_eq!(html.matches("&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;").count(), 11);
         assert!(!yace_landing(&evil).contains("<script"));
     }
 

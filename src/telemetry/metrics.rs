@@ -96,6 +96,12 @@ const JOB_FAILURES: Description =
 const JOB_SERIES: Description = row("raingauge_job_series", G, JOB, "Series that the job's last fetch had a value for");
 const JOB_RESOURCES: Description =
     row("raingauge_job_resources", G, JOB, "Resources that the job's last discovery found");
+const JOB_LEFT_OUT: Description = row(
+    "raingauge_job_left_out_series",
+    G,
+    JOB,
+    "Series that the job has beyond its maxSeries, and that are not exported",
+);
 const API_CALLS: Description =
     row("raingauge_api_calls_total", C, CALL, "Calls of cloud APIs, each page counted, retries not");
 const API_RETRIES: Description =
@@ -161,6 +167,29 @@ const DROPPED_FAMILIES: Description = row(
     "Families left out because of an empty name or a name of our own, once for each rendered state",
 );
 
+const HOST_FAILURES: Description =
+    row("raingauge_host_failures_total", C, &["reason"], "Passes of the host's plugins, or parts of them, that failed");
+const PUSH_DOLLARS: Description = row(
+    "raingauge_push_estimated_cost_dollars_per_month",
+    G,
+    &[],
+    "Estimated list price of what is pushed now, for thirty days, without free tiers",
+);
+const PUSH_FAILURES: Description =
+    row("raingauge_push_failures_total", C, &["reason"], "Requests to CloudWatch that did not deliver their data");
+const PUSH_LAST_SENT: Description =
+    row("raingauge_push_last_success_timestamp_seconds", G, &[], "When data last arrived at CloudWatch, in Unix time");
+const PUSH_LOST: Description =
+    row("raingauge_push_lost_data_total", C, &["reason"], "Data that were collected and will never be sent");
+const PUSH_METRICS: Description =
+    row("raingauge_push_metrics", G, &[], "Different metrics made in the last hour; each of them is billed");
+const PUSH_QUEUE: Description = row("raingauge_push_queue_data", G, &[], "Data that wait to be sent");
+const PUSH_QUEUE_BYTES: Description =
+    row("raingauge_push_queue_bytes", G, &["place"], "What the data that wait take, packed");
+const PUSH_SENT: Description = row("raingauge_push_sent_data_total", C, &[], "Data that arrived at CloudWatch");
+const STATSD_LOST: Description =
+    row("raingauge_statsd_lost_total", C, &["what"], "What came by statsd and could not be taken");
+
 /// Every self-metric but the `process_` ones and YACE's counters, which stand in their own files.
 pub const METRICS: &[Description] = &[
     API_DURATION,
@@ -176,11 +205,13 @@ pub const METRICS: &[Description] = &[
     DROPPED_LABELS,
     DUPLICATE_SAMPLES,
     DOLLARS,
+    HOST_FAILURES,
     HTTP_REFUSED,
     JOB_AGE,
     JOB_FAILURES,
     JOB_DURATION,
     JOB_LAST_SUCCESS,
+    JOB_LEFT_OUT,
     JOB_OVERLAPS,
     JOB_RESOURCES,
     JOB_RUNS,
@@ -188,7 +219,16 @@ pub const METRICS: &[Description] = &[
     METRICS_REQUESTED,
     PAGE_RENDER_TIME,
     PAGE_RENDERS,
+    PUSH_DOLLARS,
+    PUSH_FAILURES,
+    PUSH_LAST_SENT,
+    PUSH_LOST,
+    PUSH_METRICS,
+    PUSH_QUEUE_BYTES,
+    PUSH_QUEUE,
+    PUSH_SENT,
     START_TIME,
+    STATSD_LOST,
 ];
 
 /// Seconds: from a fast local endpoint to the longest timeout of a call.
@@ -216,6 +256,7 @@ pub(super) struct Metrics {
     pub(super) job_failures: Family<Labels<5>, Counter>,
     pub(super) job_series: Family<Labels<3>, Gauge>,
     pub(super) job_resources: Family<Labels<3>, Gauge>,
+    pub(super) job_left_out: Family<Labels<3>, Gauge>,
     pub(super) api_calls: Family<Labels<4>, Counter>,
     pub(super) api_retries: Family<Labels<4>, Counter>,
     pub(super) api_throttles: Family<Labels<4>, Counter>,
@@ -230,6 +271,17 @@ pub(super) struct Metrics {
     pub(super) collapsed_families: Counter,
     pub(super) dropped_labels: Counter,
     pub(super) dropped_families: Counter,
+    pub(super) host_failures: Family<Labels<1>, Counter>,
+    /// These have no labels; a family without a member is not shown, so that only an agent has them.
+    pub(super) push_dollars: Family<Labels<0>, Number>,
+    pub(super) push_failures: Family<Labels<1>, Counter>,
+    pub(super) push_last_sent: Family<Labels<0>, Number>,
+    pub(super) push_lost: Family<Labels<1>, Counter>,
+    pub(super) pushed: Family<Labels<0>, Gauge>,
+    pub(super) push_queue: Family<Labels<0>, Gauge>,
+    pub(super) push_queue_bytes: Family<Labels<1>, Gauge>,
+    pub(super) push_sent: Family<Labels<0>, Counter>,
+    pub(super) statsd_lost: Family<Labels<1>, Counter>,
 }
 
 /// Histograms of latencies: a family that knows its buckets.
@@ -258,6 +310,7 @@ impl Metrics {
         register(r, &JOB_FAILURES, &m.job_failures);
         register(r, &JOB_SERIES, &m.job_series);
         register(r, &JOB_RESOURCES, &m.job_resources);
+        register(r, &JOB_LEFT_OUT, &m.job_left_out);
         register(r, &API_CALLS, &m.api_calls);
         register(r, &API_RETRIES, &m.api_retries);
         register(r, &API_THROTTLES, &m.api_throttles);
@@ -272,6 +325,16 @@ impl Metrics {
         register(r, &COLLAPSED_FAMILIES, &m.collapsed_families);
         register(r, &DROPPED_LABELS, &m.dropped_labels);
         register(r, &DROPPED_FAMILIES, &m.dropped_families);
+        register(r, &HOST_FAILURES, &m.host_failures);
+        register(r, &PUSH_DOLLARS, &m.push_dollars);
+        register(r, &PUSH_FAILURES, &m.push_failures);
+        register(r, &PUSH_LAST_SENT, &m.push_last_sent);
+        register(r, &PUSH_LOST, &m.push_lost);
+        register(r, &PUSH_METRICS, &m.pushed);
+        register(r, &PUSH_QUEUE, &m.push_queue);
+        register(r, &PUSH_QUEUE_BYTES, &m.push_queue_bytes);
+        register(r, &PUSH_SENT, &m.push_sent);
+        register(r, &STATSD_LOST, &m.statsd_lost);
         m
     }
 
