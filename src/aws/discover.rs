@@ -200,16 +200,16 @@ impl Discover {
 
     /// A job that finds nothing, or more than it may, says so once.
     fn tell(&mut self, inventory: &Inventory, left_out: &LeftOut, whole: bool) {
-        let (job, region) = (&self.job.name, self.api.region());
+        let (job, region, account) = (&self.job.name, self.api.region(), &inventory.account.id);
         let asks = matches!(self.job.kind, JobKind::Custom) && !self.job.metrics.is_empty();
         let nothing = asks && whole && inventory.metrics.is_empty();
         if nothing && !self.told.nothing_listed {
             let namespace = &self.job.namespace;
-            tracing::warn!(%job, %region, %namespace, "CloudWatch lists none of the job's metrics: check namespace, names, dimensionNameRequirements and region");
+            tracing::warn!(%job, %region, %account, %namespace, "CloudWatch lists none of the job's metrics: check namespace, names, dimensionNameRequirements and region");
         }
         if left_out.series > 0 && self.told.left_out != *left_out {
             let LeftOut { series, limit, what } = left_out;
-            tracing::warn!(%job, %region, series, limit, "maxSeries leaves out {what}");
+            tracing::warn!(%job, %region, %account, series, limit, "maxSeries leaves out {what}");
         }
         self.told = Told { nothing_listed: nothing, left_out: left_out.clone() };
     }
