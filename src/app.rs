@@ -3,12 +3,14 @@
 pub mod agent;
 pub mod bridge;
 pub mod check;
+pub mod common;
 pub mod demo;
 pub mod healthcheck;
 pub mod iam;
 pub mod listen;
 pub mod network;
 pub mod protection;
+pub mod regions;
 pub mod reload;
 pub mod run;
 pub mod signals;

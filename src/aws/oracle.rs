@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use tokio::sync::watch;
 
-use crate::aws::api::{Api, ListMetricsRequest};
-use crate::aws::inventory::Inventory;
+use crate::aws::api::Api;
+use crate::aws::inventory::{FoundMetric, Inventory};
 use crate::aws::job::{Dimension, Job, Metric, Pace, cadence_seconds};
-use crate::aws::listing::{Pages, Turn};
+use crate::aws::listing::{Interner, list};
 use crate::model::{Text, Timestamp};
 use crate::seam::Call;
 
@@ -51,20 +51,12 @@ pub async fn ask(
     now: Timestamp,
     calls: &mut Vec<Call>,
 ) -> Idle {
-    let listed_before: HashSet<(usize, &[Dimension])> =
-        before.metrics.iter().map(|m| (m.entry, &*m.dimensions)).collect();
-    let names: HashSet<&Text> = job.metrics.iter().filter(|m| is_short(m)).map(|m| &m.name).collect();
-    let asked: Vec<_> = names.into_iter().map(|name| async move { (name, active(api, job, name).await) }).collect();
-    let mut answers = stream::iter(asked).buffer_unordered(LISTINGS_IN_FLIGHT);
-    let mut known = HashMap::new();
-    while let Some((name, (mut made, active))) = answers.next().await {
-        calls.append(&mut made);
-        known.extend(active.map(|active| (name, active)));
-    }
-    let is_idle = |(at, found): (usize, &crate::aws::inventory::FoundMetric)| {
-        let active = known.get(&job.metrics.get(found.entry)?.name)?;
-        let was_listed = listed_before.contains(&(found.entry, &*found.dimensions));
-        (was_listed && !active.contains(&*found.dimensions)).then_some(at)
+    let listed_before: HashSet<Identity> = before.metrics.iter().map(identity).collect();
+    let active = Active::ask(api, job, inventory, calls).await;
+    let is_idle = |(at, found): (usize, &FoundMetric)| {
+        let is_known = is_short(job.metrics.get(found.entry)?) && active.knows(&found.name);
+        let identity = identity(found);
+        (is_known && listed_before.contains(&identity) && !active.has(&identity)).then_some(at)
     };
     Idle {
         inventory: Arc::clone(inventory),
@@ -82,29 +74,57 @@ fn is_short(metric: &Metric) -> bool {
     metric.length_seconds + metric.delay_seconds + u64::from(cadence) <= RECENT.as_secs()
 }
 
-/// The dimension sets of a metric's recently active series; nothing when that could not be listed as a whole.
-async fn active(api: &dyn Api, job: &Job, metric: &Text) -> (Vec<Call>, Option<HashSet<Box<[Dimension]>>>) {
-    let request = ListMetricsRequest {
-        namespace: Text::clone(&job.namespace),
-        metric: Text::clone(metric),
-        recently_active: true,
-    };
-    let (mut calls, mut found, mut pages) = (Vec::new(), HashSet::new(), Pages::default());
-    loop {
-        let answered = api.list_metrics(&request, pages.token()).await;
-        calls.push(answered.call);
-        let page = match answered.result {
-            Ok(page) => page,
-            Err(failure) => {
-                tracing::warn!(job = %job.name, %metric, %failure, "what is active is not known; everything is asked for");
-                return (calls, None);
+/// A metric: its name, the linked account that owns it, its dimensions.
+type Identity = (Text, Option<Text>, Arc<[Dimension]>);
+
+fn identity(found: &FoundMetric) -> Identity {
+    (Text::clone(&found.name), found.owner.clone(), Arc::clone(&found.dimensions))
+}
+
+/// What the listings said, as far as they came whole.
+#[derive(Default)]
+struct Active {
+    /// The names that were listed; `None`: all of the namespace.
+    names: Option<HashSet<Text>>,
+    metrics: HashSet<Identity>,
+}
+
+impl Active {
+    /// One listing for each name, or one for the whole namespace where a name is a pattern: as the discovery lists.
+    async fn ask(api: &dyn Api, job: &Job, inventory: &Inventory, calls: &mut Vec<Call>) -> Self {
+        let short = || job.metrics.iter().filter(|m| is_short(m));
+        let all = short().any(|m| m.pattern.is_some());
+        let names: HashSet<Option<Text>> = short().map(|m| (!all).then(|| Text::clone(&m.name))).collect();
+        let (account, interner) = (&inventory.account.id, &Interner::default());
+        let asked: Vec<_> = names
+            .into_iter()
+            .map(|name| async move {
+                let listing = list(api, job, name.as_ref(), true, account, interner).await;
+                (name, listing)
+            })
+            .collect();
+        let mut listings = stream::iter(asked).buffer_unordered(LISTINGS_IN_FLIGHT);
+        let mut active = Self { names: Some(HashSet::new()), ..Self::default() };
+        while let Some((name, mut listing)) = listings.next().await {
+            calls.append(&mut listing.calls);
+            if let Some(failure) = listing.failure {
+                tracing::warn!(job = %job.name, %failure, "what is active is not known; everything is asked for");
+                continue;
             }
-        };
-        found.extend(page.items.into_iter().map(|m| m.dimensions.into_boxed_slice()));
-        match pages.turn(page.next) {
-            Turn::Next => {}
-            Turn::End => return (calls, Some(found)),
-            Turn::Limit => return (calls, None),
+            match (name, &mut active.names) {
+                (Some(name), Some(names)) => drop(names.insert(name)),
+                _ => active.names = None,
+            }
+            active.metrics.extend(listing.metrics.into_iter().map(|m| (m.name, m.owner, m.dimensions)));
         }
+        active
+    }
+
+    fn knows(&self, name: &Text) -> bool {
+        self.names.as_ref().is_none_or(|names| names.contains(name))
+    }
+
+    fn has(&self, metric: &Identity) -> bool {
+        self.metrics.contains(metric)
     }
 }
