@@ -46,9 +46,10 @@ fn job() -> Job {
         nil_to_zero: false,
         add_timestamp: false,
         export_all_data_points: false,
+        pattern: None,
     };
     let discovery = Discovery {
-        service: catalog::service("AWS/EC2").expect("the catalog has EC2"),
+        service: Arc::clone(catalog::service("AWS/EC2").expect("the catalog has EC2")),
         search_tags: vec![],
         exported_tags: vec!["Name".into(), "env".into(), "team".into()],
         include_context_on_info: false,
@@ -66,6 +67,7 @@ fn job() -> Job {
         custom_tags: vec![],
         dimension_name_requirements: vec![],
         recently_active_only: false,
+        selection: raingauge::aws::job::Selection::default(),
         metrics_per_query: NonZeroU32::MIN.saturating_add(499),
         timing: Timing {
             interval: Duration::from_secs(300),
@@ -89,6 +91,8 @@ fn inventory() -> Inventory {
     let found = |entry| {
         dimensions.iter().enumerate().map(move |(i, d)| FoundMetric {
             entry,
+            name: format!("Metric{entry}").into(),
+            owner: None,
             dimensions: Arc::clone(d),
             resource: Some(i),
         })
@@ -97,6 +101,7 @@ fn inventory() -> Inventory {
         account: Account { id: "000000000000".into(), alias: None },
         resources: (0..INSTANCES).map(resource).collect(),
         metrics: (0..METRICS).flat_map(found).collect(),
+        owners: std::collections::BTreeMap::new(),
     }
 }
 
@@ -131,7 +136,7 @@ impl Api for Instant {
 
     fn get_resources<'a>(
         &'a self,
-        _: &'a [&'static str],
+        _: &'a [Text],
         _: &'a [Text],
         _: Option<String>,
     ) -> BoxFuture<'a, Answered<Page<Resource>>> {

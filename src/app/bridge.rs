@@ -288,7 +288,11 @@ impl Workers {
             series,
             resources: outcome.resources,
             failures: &outcome.failures,
+            left_out: outcome.left_out.as_ref(),
         };
+        if let Some(left_out) = &outcome.left_out {
+            telemetry.left_out(labels, left_out.series);
+        }
         states.ran(slot, &facts);
         let given_up = kind == RunKind::Discover && outcome.resources.is_none();
         if kind == RunKind::Fetch || given_up {

@@ -78,6 +78,7 @@ mod tests {
             custom_tags: vec![],
             dimension_name_requirements: vec![],
             recently_active_only: false,
+            selection: crate::aws::job::Selection::default(),
             metrics_per_query: NonZeroU32::MIN,
             timing: Timing {
                 interval: Duration::ZERO,

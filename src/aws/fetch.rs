@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::aws::api::Api;
+use crate::aws::api::{Api, Resource};
 use crate::aws::batch::{self, Answer, Incomplete, QueryResult, Window};
 use crate::aws::convert;
 use crate::aws::enhanced::{self, Described, Kept};
@@ -43,6 +43,8 @@ pub struct Fetch {
     inventories: watch::Receiver<Option<Arc<Inventory>>>,
     current: Option<Current>,
     enhanced: Kept,
+    /// That there is nothing was said, once.
+    told_nothing: bool,
     /// What was shown in this place before.
     inherited: Option<Arc<Snapshot>>,
     /// What an earlier process remembered.
@@ -106,6 +108,7 @@ impl Fetch {
             inventories,
             current: None,
             enhanced: Kept::default(),
+            told_nothing: false,
             inherited: None,
             remembered: None,
         }
@@ -162,6 +165,13 @@ impl Fetch {
             return outcome;
         }
         current.follow_up(&job, seen, confirmed, outcome.failures.is_empty(), clock);
+        let is_static = matches!(job.kind, JobKind::Static(_)) && !job.metrics.is_empty();
+        let nothing = is_static && outcome.failures.is_empty() && current.snapshot.present() == 0;
+        if nothing && !self.told_nothing {
+            let (job, region, namespace) = (&job.name, api.region(), &job.namespace);
+            tracing::warn!(%job, %region, %namespace, "CloudWatch has no data for any of the job's metrics: check namespace, names, dimensions, length and region");
+        }
+        self.told_nothing = nothing;
         outcome.snapshot = Some(current.snapshot.clone());
         outcome
     }
@@ -457,7 +467,15 @@ fn wants_enhanced(job: &Job, kept: &Kept, inventory: &Inventory, clock: RunClock
 
 /// Asks for enhanced metrics.
 async fn describe(job: &Job, api: &dyn Api, inventory: &Inventory, calls: &mut Vec<Call>) -> Described {
-    let resources = &inventory.resources;
+    // Other accounts' resources are not described to this one.
+    let is_own = |(at, r): (usize, &Resource)| (!inventory.owners.contains_key(&at)).then(|| r.clone());
+    let own: Vec<Resource>;
+    let resources = if inventory.owners.is_empty() {
+        &inventory.resources
+    } else {
+        own = inventory.resources.iter().enumerate().filter_map(is_own).collect();
+        &own
+    };
     let asked = enhanced::describe(&job.namespace, enhanced_metrics(job), resources, api, calls);
     tokio::time::timeout(ENHANCED_PATIENCE, asked).await.unwrap_or_else(|_| {
         let message = format!("not finished within {} s", ENHANCED_PATIENCE.as_secs());

@@ -72,6 +72,11 @@ impl World {
         self.inner.spec.accounts.iter().find(|account| &*account.id == id)
     }
 
+    /// The accounts whose metrics this one reads.
+    pub(crate) fn linked_to<'a>(&'a self, monitoring: &'a str) -> impl Iterator<Item = &'a Text> {
+        self.inner.spec.links.iter().filter(move |(to, _)| **to == *monitoring).map(|(_, source)| source)
+    }
+
     /// A region of an account; `None` where there is nothing.
     pub(crate) fn place(&self, account: &Text, region: &Text) -> Option<Arc<Place>> {
         self.inner.places.load().get(&(Arc::clone(account), Arc::clone(region))).cloned()

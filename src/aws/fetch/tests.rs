@@ -1,5 +1,7 @@
 #![allow(clippy::unreachable, reason = "a fetch makes no other calls")]
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::aws::api::{
     Account, Answered, Identified, ListMetricsRequest, ListedMetric, MetricDataRequest, MetricResult,
@@ -55,7 +57,7 @@ impl Api for Cloud {
 
     fn get_resources<'a>(
         &'a self,
-        _: &'a [&'static str],
+        _: &'a [Text],
         _: &'a [Text],
         _: Option<String>,
     ) -> BoxFuture<'a, Answered<Page<Resource>>> {
@@ -122,6 +124,7 @@ fn metric(name: &str, period: u32, all: bool) -> Metric {
         nil_to_zero: false,
         add_timestamp: all,
         export_all_data_points: all,
+        pattern: None,
     }
 }
 
@@ -138,6 +141,7 @@ fn job(metrics: Vec<Metric>, stale_after: Duration) -> Job {
         custom_tags: vec![],
         dimension_name_requirements: vec![],
         recently_active_only: false,
+        selection: crate::aws::job::Selection::default(),
         metrics_per_query: NonZeroU32::new(500).unwrap(),
         timing: Timing {
             interval,
@@ -152,9 +156,16 @@ fn job(metrics: Vec<Metric>, stale_after: Duration) -> Job {
 fn fetch(job: Job) -> (Fetch, Arc<Cloud>) {
     let account = Account { id: "1".into(), alias: None };
     let none = || Arc::from(Vec::new());
-    let metrics =
-        (0..job.metrics.len()).map(|entry| FoundMetric { entry, dimensions: none(), resource: None }).collect();
-    let inventory = Inventory { account, resources: vec![], metrics };
+    let metrics = (0..job.metrics.len())
+        .map(|entry| FoundMetric {
+            entry,
+            name: Text::clone(&job.metrics[entry].name),
+            owner: None,
+            dimensions: none(),
+            resource: None,
+        })
+        .collect();
+    let inventory = Inventory { account, resources: vec![], metrics, owners: BTreeMap::new() };
     let (_, receiver) = watch::channel(Some(Arc::new(inventory)));
     let cloud = Arc::new(Cloud::default());
     (Fetch::new(Arc::new(job), Arc::clone(&cloud) as Arc<dyn Api>, Naming::default(), receiver), cloud)
@@ -244,7 +255,8 @@ fn a_long_window_is_never_shortened_by_catching_up() {
     let inventory = Inventory {
         account: Account { id: "1".into(), alias: None },
         resources: vec![],
-        metrics: vec![FoundMetric { entry: 0, dimensions, resource: None }],
+        metrics: vec![FoundMetric { entry: 0, name: "m".into(), owner: None, dimensions, resource: None }],
+        owners: BTreeMap::new(),
     };
     let plan = plan::plan_with(&job, Naming::default(), &"r".into(), &inventory, &[]);
     let end = 300_000;

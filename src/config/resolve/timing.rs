@@ -72,6 +72,16 @@ pub(super) fn of(
         Pace::Auto => DEFAULT_INTERVAL,
     };
     let interval = metrics.iter().map(|m| fixed(m.pace)).min().unwrap_or_else(|| fixed(usual));
+    if let Some(shown) = own_stale_after
+        && report.dialect == Dialect::Native
+        && !shown.is_zero()
+        && shown < interval
+    {
+        let (shown, interval) = (shown.as_secs(), interval.as_secs());
+        let message =
+            format!("values would be gone after {shown} s, before the next fetch ({interval} s): lengthen it");
+        report.mistake(written.stale_after.spot, format!("{path}.staleAfter"), message);
+    }
     // A value stays until it is asked for again, and as long again when that fails.
     let lifetime = |m: &Metric| match given {
         Some(given) => given.saturating_add(asked_every(m).saturating_sub(interval)),
