@@ -304,12 +304,12 @@ aws:
 #[tokio::test]
 async fn regions_that_cannot_be_found_are_told_and_hold_nobody() {
     let cloud = cloud(WorldSpec::empty().with(Kind::Sqs, 1)).await;
-    cloud.faults().add(Fault::new(Effect::AccessDenied).on("DescribeRegions"));
+    let fault = cloud.faults().add(Fault::new(Effect::AccessDenied).on("DescribeRegions"));
     let config = "
 aws:
   discovery:
     jobs:
-      - {type: AWS/SQS, regions: all, metrics: [{name: NumberOfMessagesSent, statistics: [Sum], length: 3600}]}
+      - {type: AWS/SQS, regions: all, inventoryInterval: 1s, metrics: [{name: NumberOfMessagesSent, statistics: [Sum], length: 3600}]}
       - {type: AWS/SQS, regions: [eu-west-1], metrics: [{name: SentMessageSize, statistics: [Sum], length: 3600}]}
 ";
     let bridge = TestBridge::start(&cloud, config).await;
@@ -329,6 +329,10 @@ aws:
         }
         assert!(tokio::time::Instant::now() < end, "{status}");
     }
+    assert!(cloud.faults().remove(fault));
+    bridge.wait_for("the regions, asked for again", |p| p.count("aws_sqs_number_of_messages_sent_sum{") == 1).await;
+    let (_, status) = bridge.get("/").await;
+    assert!(!status.contains("regions: all"), "{status}");
     bridge.stop().await;
 }
 

@@ -1,7 +1,7 @@
 //! `raingauge run` and the YACE drop-in: load, bind, serve, reload, drain.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::regions::{self, Known, LookUp};
 use crate::app::states::States;
-use crate::app::{listen, network, protection, signals};
+use crate::app::{common, listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::{AwsSettings, Concurrency};
 use crate::aws::metadata::Endpoint;
@@ -32,6 +32,8 @@ use crate::work::readiness::Readiness;
 
 /// Where people expect YACE, and now us.
 const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
+/// Where the CloudWatch agent's package keeps what concerns the network.
+const COMMON_CONFIG: &str = "/opt/aws/amazon-cloudwatch-agent/etc/common-config.toml";
 /// Scrapes in flight get this long when the daemon ends.
 const DRAIN: Duration = Duration::from_secs(4);
 /// What readiness waits for before it knows the jobs.
@@ -75,7 +77,10 @@ pub enum StartError {
 /// Runs until a signal ends it.
 pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let loaded = load(&options)?;
-    let network = network::from_env()?;
+    let mut network = network::from_env()?;
+    if options.is_agent {
+        network = common::apply(Path::new(COMMON_CONFIG), network)?;
+    }
     Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);
     let guarding = guarding(&options, &loaded.settings)?;

@@ -19,6 +19,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_cloudwatch::config::retry::RetryPartition;
 use aws_sdk_cloudwatch::types as cw;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -40,7 +41,7 @@ use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use call::{Calls, Place};
 use credentials::{Kept, Maker, Unbooked};
-pub use http::{Emulator, Network};
+pub use http::{Emulator, Network, Profile};
 use identity::Identity;
 
 /// Attempts of one call, the first one included (as YACE asks the SDK for).
@@ -101,6 +102,13 @@ impl Clients {
             .timeout_config(timeouts);
         if access.fips {
             loader = loader.use_fips(true);
+        }
+        if let Some(name) = &network.profile.name {
+            loader = loader.profile_name(name);
+        }
+        if let Some(file) = &network.profile.file {
+            let files = EnvConfigFiles::builder().include_default_config_file(true);
+            loader = loader.profile_files(files.with_file(EnvConfigFileKind::Credentials, file).build());
         }
         if let Some(emulator) = &network.emulator {
             let keys = Credentials::new(&emulator.access_key_id, "simulated", None, None, "emulator");
