@@ -7,10 +7,12 @@ pub mod healthcheck;
 pub mod iam;
 pub mod listen;
 pub mod network;
+pub mod protection;
 pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod sim;
+pub mod start;
 pub mod states;
 pub mod target;
 
@@ -69,10 +71,10 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             })?;
             Ok(0)
         }
-        Command::Run { config, listen_addresses, log } => {
+        Command::Run { config, listen_addresses, web_config_file, log } => {
             start_log(log, false)?;
-            let options = RunOptions { config, load: LoadOptions::default(), listen_addresses, yace: false };
-            daemon(options)
+            let load = LoadOptions::default();
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, yace: false })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
@@ -92,6 +94,7 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         config: flags.config.clone(),
         load: check::load_options(flags),
         listen_addresses: vec![flags.listen_address.clone()],
+        web_config_file: None,
         yace: true,
     })
 }

@@ -1,7 +1,10 @@
 //! The engine: the worker loop that drives every [`Source`](crate::seam::Source), its schedule, and the quotas that all
 //! workers share. Knows no cloud.
 
+mod bucket;
 pub mod budget;
+mod fair;
+mod places;
 pub mod readiness;
 pub mod schedule;
 pub mod worker;

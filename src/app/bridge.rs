@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::reload::{Fate, fates, unique_labels};
+use crate::app::start;
 use crate::app::states::{RunFacts, States};
 use crate::app::target::{Target, targets};
 use crate::aws::api::Api;
@@ -20,7 +21,7 @@ use crate::aws::gated::Gated;
 use crate::aws::job::{Access, AwsSettings, Naming};
 use crate::clock::Clock;
 use crate::model::Text;
-use crate::seam::{Gate, Source};
+use crate::seam::{Asker, Gate, Source};
 use crate::store::{SlotKey, Store};
 use crate::telemetry::{JobLabels, RunKind, Telemetry};
 use crate::work::budget::{Budget, Limit, Limits};
@@ -28,7 +29,7 @@ use crate::work::readiness::Readiness;
 use crate::work::schedule::Schedule;
 use crate::work::worker::{Run, Worker};
 
-/// A run is given up after three intervals, but never before this.
+/// A run is given up after three intervals, but never before this; unless the job has a `timeout`.
 const MIN_DEADLINE: Duration = Duration::from_secs(600);
 /// How often values are looked at for being stale.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -95,20 +96,24 @@ impl Bridge {
         let mut old: Vec<Option<Running>> =
             old.into_iter().enumerate().map(|(at, running)| stays.contains(&at).then_some(running)).collect();
         let mut taken: BTreeSet<JobLabels> = old.iter().flatten().map(|r| r.labels.clone()).collect();
+        let starting: Vec<_> = wanted.iter().zip(&fates).filter(|(_, f)| !matches!(f, Fate::Kept(_))).collect();
+        let mut delays = start::delays(&starting.iter().map(|(t, _)| *t).collect::<Vec<_>>()).into_iter();
+        drop(starting);
         for (order, (target, fate)) in wanted.into_iter().zip(fates).enumerate() {
+            let delay = if matches!(fate, Fate::Kept(_)) { None } else { delays.next() }.unwrap_or_default();
             let mut take = |at: usize| old.get_mut(at).and_then(Option::take);
             let next = match fate {
                 Fate::Kept(at) => take(at).map(|old| self.keep(old, order)),
                 Fate::Changed(at) => take(at).map(|old| {
                     let slot = slot_key(order, &old.labels);
                     self.replace(&old, &slot);
-                    self.start(target, old.labels, slot, settings.naming, &clients)
+                    self.start(target, old.labels, slot, settings.naming, &clients, delay)
                 }),
                 Fate::New => {
                     let labels = unique_labels(&target, &taken);
                     taken.insert(labels.clone());
                     let slot = slot_key(order, &labels);
-                    Some(self.start(target, labels, slot, settings.naming, &clients))
+                    Some(self.start(target, labels, slot, settings.naming, &clients, delay))
                 }
             };
             running.extend(next);
@@ -175,6 +180,7 @@ impl Bridge {
         slot: SlotKey,
         naming: Naming,
         clients: &Arc<Clients>,
+        delay: Duration,
     ) -> Running {
         let stop = self.stop.child_token();
         self.shared.states.add(&slot, &target, &labels);
@@ -187,6 +193,7 @@ impl Bridge {
             labels: labels.clone(),
             place: Arc::clone(&place),
             stop: stop.clone(),
+            delay,
         };
         tokio::spawn(workers.run(naming, Arc::clone(clients), Arc::clone(&self.gate)));
         Running { target, labels, place, stop }
@@ -207,14 +214,21 @@ struct Workers {
     labels: JobLabels,
     place: Place,
     stop: CancellationToken,
+    /// Before the first discovery: many targets do not start at once.
+    delay: Duration,
 }
 
 impl Workers {
     async fn run(self, naming: Naming, clients: Arc<Clients>, gate: Arc<dyn Gate>) {
         let Target { job, role, region, .. } = &self.target;
+        if self.stop.run_until_cancelled(tokio::time::sleep(self.delay)).await.is_none() {
+            return;
+        }
         let client = clients.api(role, region).await;
+        drop(clients);
+        let asker = Asker { name: self.asker_name(), priority: job.timing.priority };
         let as_whom = role.arn.clone().unwrap_or_else(|| Text::from("own"));
-        let api: Arc<dyn Api> = Arc::new(Gated::new(client, gate, as_whom));
+        let api: Arc<dyn Api> = Arc::new(Gated::new(client, gate, asker, as_whom));
         let (sender, receiver) = watch::channel(None);
         let timing = job.timing;
         let discover = Box::new(Discover::new(Arc::clone(job), Arc::clone(&api), sender));
@@ -230,11 +244,16 @@ impl Workers {
         }
     }
 
+    /// Unique among the targets, like the labels.
+    fn asker_name(&self) -> Text {
+        slot_key(0, &self.labels).name
+    }
+
     async fn work(self, kind: RunKind, interval: Duration, source: Box<dyn Source>) {
         let worker = Worker {
             name: format!("{} {} in {}", kind.as_str(), self.labels.job, self.target.region),
             schedule: Schedule { interval, retry_early: kind == RunKind::Discover },
-            deadline: MIN_DEADLINE.max(interval * 3),
+            deadline: self.target.job.timing.deadline.unwrap_or_else(|| MIN_DEADLINE.max(interval.saturating_mul(3))),
             clock: self.shared.clock.clone(),
         };
         let stop = self.stop.clone();

@@ -83,6 +83,8 @@ mod tests {
                 interval: Duration::ZERO,
                 inventory_interval: Duration::ZERO,
                 stale_after: Duration::ZERO,
+                deadline: None,
+                priority: crate::seam::Priority::Normal,
             },
         };
         let (role, region) = (Role::default(), Text::from("r"));

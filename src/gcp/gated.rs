@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use crate::gcp::api::{Answered, Api, Descriptor, DescriptorsRequest, Page, TimeSeriesPage, TimeSeriesRequest};
 use crate::model::Text;
-use crate::seam::{Failure, Gate, QuotaKey};
+use crate::seam::{Asker, Failure, Gate, QuotaKey};
 
 /// A call that takes longer hangs, retries or is slow; it no longer keeps others from starting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -17,15 +17,17 @@ pub const REGION: &str = "global";
 
 /// The decorator.
 pub struct Gated<A> {
-    api: A,
+    api: Arc<A>,
     gate: Arc<dyn Gate>,
+    /// Calls are made for this job.
+    asker: Asker,
     region: Text,
 }
 
 impl<A: Api> Gated<A> {
-    /// `gate`: shared by all jobs.
-    pub fn new(api: A, gate: Arc<dyn Gate>) -> Self {
-        Self { api, gate, region: REGION.into() }
+    /// `gate` and `api`: shared by all jobs.
+    pub fn new(api: Arc<A>, gate: Arc<dyn Gate>, asker: Asker) -> Self {
+        Self { api, gate, asker, region: REGION.into() }
     }
 
     async fn gated<T>(
@@ -35,7 +37,7 @@ impl<A: Api> Gated<A> {
         call: impl Future<Output = Answered<T>>,
     ) -> Answered<T> {
         let key = QuotaKey { account: Text::clone(project), region: Text::clone(&self.region), operation };
-        let mut permit = self.gate.admit(&key).await;
+        let mut permit = self.gate.admit(&key, &self.asker).await;
         let mut call = std::pin::pin!(call);
         let answered = if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut call).await {
             answered
