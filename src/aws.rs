@@ -29,4 +29,5 @@ pub mod question;
 pub mod signed;
 pub mod special;
 pub mod statics;
+pub mod warm;
 pub mod xml;

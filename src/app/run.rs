@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::states::States;
+use crate::app::warm::Warm;
 use crate::app::{listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
@@ -136,7 +137,10 @@ fn guarding(options: &RunOptions, settings: &Settings) -> Result<Guarding, Start
 
 /// Reads the file and logs its warnings.
 pub fn load(options: &RunOptions) -> Result<Loaded, Mistakes> {
-    let loaded = config::load(&options.config, &options.load)?;
+    let mut loaded = config::load(&options.config, &options.load)?;
+    if options.state_dir.is_some() {
+        loaded.settings.state_dir.clone_from(&options.state_dir);
+    }
     for warning in &loaded.warnings {
         tracing::warn!(file = %options.config.display(), "{warning}");
     }
@@ -177,9 +181,12 @@ async fn reload(daemon: Daemon, options: RunOptions) -> Result<(), String> {
     applied
 }
 
-fn fixed(settings: &Settings) -> (Dialect, WebSettings, Concurrency) {
+/// What only a start looks at.
+type Fixed = (Dialect, WebSettings, Concurrency, Option<PathBuf>);
+
+fn fixed(settings: &Settings) -> Fixed {
     let concurrency = settings.aws.as_ref().map(|a| a.access.concurrency).unwrap_or_default();
-    (settings.dialect, settings.web.clone(), concurrency)
+    (settings.dialect, settings.web.clone(), concurrency, settings.state_dir.clone())
 }
 
 /// What the status page says about the daemon itself.
@@ -206,7 +213,7 @@ pub struct Daemon {
     exposition: Arc<Exposition>,
     about: Arc<About>,
     /// What only a start looks at.
-    fixed: Arc<(Dialect, WebSettings, Concurrency)>,
+    fixed: Arc<Fixed>,
     applying: Arc<tokio::sync::Mutex<()>>,
     reload_error: Arc<Mutex<Option<String>>>,
 }
@@ -224,7 +231,10 @@ impl Daemon {
         let openmetrics = settings.dialect == Dialect::Native;
         let exposition =
             Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
-        let shared = Shared { clock, store, telemetry, readiness: Readiness::default(), states: States::default() };
+        let open = |dir: &PathBuf| Warm::open(dir, clock.clone(), Arc::clone(&telemetry));
+        let warm = settings.state_dir.as_ref().and_then(open);
+        let (readiness, states) = (Readiness::default(), States::default());
+        let shared = Shared { clock, store, telemetry, readiness, states, warm };
         let access = settings.aws.as_ref().map(|a| a.access.clone()).unwrap_or_default();
         let bridge = Arc::new(Bridge::new(shared.clone(), network, &access));
         Self {
@@ -245,6 +255,7 @@ impl Daemon {
             ("the dialect of the file", before.0 != after.0),
             ("web", before.1 != after.1),
             ("concurrency", before.2 != after.2),
+            ("state_dir", before.3 != after.3),
         ];
         for (what, _) in differs.iter().filter(|(_, differs)| *differs) {
             tracing::warn!("{what} has changed; that takes effect with the next start");

@@ -22,7 +22,8 @@ impl Interner {
         Self(Mutex::new(known.collect()))
     }
 
-    fn intern(&self, dimensions: &[Dimension]) -> Arc<[Dimension]> {
+    /// The one that equals these.
+    pub fn intern(&self, dimensions: &[Dimension]) -> Arc<[Dimension]> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.get_or_insert_with(dimensions, |d| d.into()))
     }
