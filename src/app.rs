@@ -1,5 +1,6 @@
 //! The composition root: the commands, one file each. The only module that sees everything.
 
+pub mod agent;
 pub mod bridge;
 pub mod check;
 pub mod demo;
@@ -75,7 +76,14 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::Run { config, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = LoadOptions::default();
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace: false })
+            let (yace, is_agent) = (false, false);
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
+        }
+        Command::Agent { config, listen_addresses, web_config_file, state_dir, log } => {
+            start_log(log, false)?;
+            let load = check::agent_options(&config);
+            let (yace, is_agent) = (false, true);
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
@@ -98,6 +106,7 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         web_config_file: None,
         state_dir: flags.state_dir.clone(),
         yace: true,
+        is_agent: false,
     })
 }
 

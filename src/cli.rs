@@ -38,6 +38,19 @@ pub enum Command {
         /// The log.
         log: Log,
     },
+    /// The daemon in the place of the CloudWatch agent.
+    Agent {
+        /// The configuration: a file or a directory.
+        config: PathBuf,
+        /// Where to serve; empty: what the file says, or nowhere.
+        listen_addresses: Vec<String>,
+        /// Certificates and passwords of what is served.
+        web_config_file: Option<PathBuf>,
+        /// The log.
+        log: Log,
+        /// Where the queue outlives the process; `None`: nowhere.
+        state_dir: Option<PathBuf>,
+    },
     /// Says what is wrong with a file.
     Check {
         /// The configuration.

@@ -18,9 +18,13 @@ pub mod config;
 
 pub mod aws;
 
+pub mod host;
+
 pub mod work;
 
 pub mod store;
+
+pub mod push;
 
 pub mod state;
 

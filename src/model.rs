@@ -2,10 +2,12 @@
 //!
 //! Nothing here knows a cloud, a clock or a socket.
 
+pub mod datum;
 pub mod number;
 pub mod sample;
 pub mod time;
 
+pub use datum::{Datum, MetricIdentity, StandardUnit, Values};
 pub use sample::{Cell, Family, Kind, LabelSet, SeriesKey, SeriesSet, SeriesSetBuilder, Snapshot};
 pub use time::{Now, Timestamp};
 

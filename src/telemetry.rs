@@ -9,6 +9,7 @@ pub mod log;
 pub mod metrics;
 pub mod price;
 mod process;
+mod push;
 mod text;
 mod yace;
 

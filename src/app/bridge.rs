@@ -131,6 +131,11 @@ impl Bridge {
         Ok(())
     }
 
+    /// Whether there is anything to stop.
+    pub async fn is_running(&self) -> bool {
+        !self.running.lock().await.is_empty()
+    }
+
     /// Drops values when they are stale, and writes down what is to survive, until the bridge stops.
     pub async fn sweep(&self) {
         let sweeping = async {

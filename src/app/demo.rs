@@ -49,7 +49,7 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
             .context("failed to say what the demo does")?;
     }
     out.flush().context("failed to say what the demo does")?;
-    let daemon = Daemon::new(clock, network, &settings, about);
+    let daemon = Daemon::new(clock, network, &settings, about, None);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("the demo has no file to reload".to_owned()) }));
     daemon.serve(listeners, &Guarding::default(), settings, reload, signals::terminated()).await?;
     cloud.shutdown().await;

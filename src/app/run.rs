@@ -8,19 +8,23 @@ use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 
+use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::states::States;
-use crate::app::warm::Warm;
+use crate::app::warm::{self, Warm};
 use crate::app::{listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
+use crate::aws::metadata::Endpoint;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::guard::Guarding;
 use crate::expose::http::{self, Web};
 use crate::expose::status::{Cost, Status};
+use crate::host::root::Root;
 use crate::model::{Text, Timestamp};
+use crate::state::StateDir;
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
 use crate::work::readiness::Readiness;
@@ -52,6 +56,8 @@ pub struct RunOptions {
     pub state_dir: Option<PathBuf>,
     /// Behave as YACE does: its routes, its counters.
     pub yace: bool,
+    /// Listen nowhere unless somebody says where: the CloudWatch agent does not.
+    pub is_agent: bool,
 }
 
 /// Why the daemon did not start.
@@ -73,8 +79,31 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let addresses = addresses(&options, &loaded.settings);
     let guarding = guarding(&options, &loaded.settings)?;
     let listeners = listen::bind(&addresses).await?;
-    let surroundings = Surroundings { clock: Clock::system(), network, listeners, guarding };
+    let env = |name: &str| std::env::var(name).ok();
+    let state_dir = state_dir(&loaded.settings)?;
+    let surroundings = Surroundings {
+        clock: Clock::system(),
+        network,
+        listeners,
+        guarding,
+        metadata: network::metadata(&env),
+        root: agent::root_from(&env),
+        state_dir,
+    };
     run_in(surroundings, options, loaded, signals::terminated()).await
+}
+
+/// The state directory. Where data wait there to be sent, one that cannot be used is no start: they would be lost. Where it
+/// only makes starts warm, it is an error in the log: values matter more than memories.
+fn state_dir(settings: &Settings) -> anyhow::Result<Option<Arc<StateDir>>> {
+    match settings.state_dir.as_deref().map(warm::open).transpose() {
+        Ok(dir) => Ok(dir.map(Arc::new)),
+        Err(e) if settings.agent.is_none() => {
+            tracing::error!("nothing will survive a restart: {e}");
+            Ok(None)
+        }
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// What the daemon finds around it: the process's own, or a test's.
@@ -87,6 +116,12 @@ pub struct Surroundings {
     pub listeners: Vec<TcpListener>,
     /// Who may ask.
     pub guarding: Guarding,
+    /// How the instance's metadata service is reached.
+    pub metadata: Endpoint,
+    /// Where the kernel's files are.
+    pub root: Root,
+    /// Where things outlive the process.
+    pub state_dir: Option<Arc<StateDir>>,
 }
 
 /// Runs until `shutdown` completes; HUP reloads.
@@ -96,14 +131,16 @@ pub async fn run_in(
     loaded: Loaded,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
-    let Surroundings { clock, network, listeners, guarding } = surroundings;
+    let Surroundings { clock, network, listeners, guarding, metadata, root, state_dir } = surroundings;
     let about = About {
         source: options.config.display().to_string(),
         notice: None,
         yace: options.yace || loaded.settings.dialect == Dialect::Yace,
         started: clock.now(),
     };
-    let daemon = Daemon::new(clock, network, &loaded.settings, about);
+    let is_shown = !listeners.is_empty();
+    let daemon = Daemon::new(clock, network, &loaded.settings, about, state_dir.clone());
+    let daemon = daemon.with_agent(metadata, root, state_dir, is_shown);
     let reload: Reload = {
         let daemon = daemon.clone();
         // In a task of its own: a caller who leaves does not stop it half-way.
@@ -152,7 +189,9 @@ fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
         return options.listen_addresses.clone();
     }
     let of_file = &settings.web.listen_addresses;
-    if of_file.is_empty() {
+    if of_file.is_empty() && options.is_agent {
+        Vec::new()
+    } else if of_file.is_empty() {
         vec![DEFAULT_LISTEN_ADDRESS.to_owned()]
     } else {
         of_file.iter().map(ToString::to_string).collect()
@@ -210,6 +249,7 @@ pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send 
 pub struct Daemon {
     shared: Shared,
     bridge: Arc<Bridge>,
+    agent: Arc<Agent>,
     exposition: Arc<Exposition>,
     about: Arc<About>,
     /// What only a start looks at.
@@ -220,7 +260,13 @@ pub struct Daemon {
 
 impl Daemon {
     /// Nothing runs yet.
-    pub fn new(clock: Clock, network: Network, settings: &Settings, about: About) -> Self {
+    pub fn new(
+        clock: Clock,
+        network: Network,
+        settings: &Settings,
+        about: About,
+        state_dir: Option<Arc<StateDir>>,
+    ) -> Self {
         let telemetry = Arc::new(Telemetry::new(TelemetrySettings {
             version: env!("CARGO_PKG_VERSION"),
             started: about.started,
@@ -231,21 +277,39 @@ impl Daemon {
         let openmetrics = settings.dialect == Dialect::Native;
         let exposition =
             Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
-        let open = |dir: &PathBuf| Warm::open(dir, clock.clone(), Arc::clone(&telemetry));
-        let warm = settings.state_dir.as_ref().and_then(open);
+        let warm = state_dir.and_then(|dir| Warm::new(dir, clock.clone(), Arc::clone(&telemetry)).ok());
+        if settings.state_dir.is_some() && warm.is_none() {
+            telemetry.state_written(false);
+        }
         let (readiness, states) = (Readiness::default(), States::default());
         let shared = Shared { clock, store, telemetry, readiness, states, warm };
         let access = settings.aws.as_ref().map(|a| a.access.clone()).unwrap_or_default();
-        let bridge = Arc::new(Bridge::new(shared.clone(), network, &access));
+        let bridge = Arc::new(Bridge::new(shared.clone(), network.clone(), &access));
+        let around = agent::Around {
+            shared: shared.clone(),
+            network,
+            metadata: Endpoint::default(),
+            root: Root::default(),
+            state_dir: None,
+            is_shown: true,
+        };
         Self {
             shared,
             bridge,
+            agent: Arc::new(Agent::new(around)),
             exposition,
             about: Arc::new(about),
             fixed: Arc::new(fixed(settings)),
             applying: Arc::default(),
             reload_error: Arc::default(),
         }
+    }
+
+    /// Before it serves: how the agent reaches the instance and the host, and where its queue lies.
+    #[must_use]
+    pub fn with_agent(self, metadata: Endpoint, root: Root, state_dir: Option<Arc<StateDir>>, is_shown: bool) -> Self {
+        let around = agent::Around { metadata, root, state_dir, is_shown, ..self.agent.around().clone() };
+        Self { agent: Arc::new(Agent::new(around)), ..self }
     }
 
     /// Names what a reload cannot change.
@@ -299,17 +363,27 @@ impl Daemon {
             let _ = ended.await;
             tokio::time::sleep(DRAIN).await;
         };
+        if listeners.is_empty() {
+            shutdown.await;
+            background.abort();
+            tokio::join!(self.bridge.shut_down(), self.agent.shut_down());
+            return Ok(());
+        }
         tokio::select! {
             () = http::serve(listeners, router, guarding, shutdown) => {}
             () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
         }
         background.abort();
-        self.bridge.shut_down().await;
+        tokio::join!(self.bridge.shut_down(), self.agent.shut_down());
         Ok(())
     }
 
     async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
-        self.bridge.apply(&settings.aws.clone().unwrap_or_default()).await?;
+        // Not after the bridge, which may have to wait for the instance's metadata.
+        self.agent.apply(settings.agent.as_ref()).await?;
+        if settings.aws.is_some() || self.bridge.is_running().await {
+            self.bridge.apply(&settings.aws.clone().unwrap_or_default()).await?;
+        }
         self.shared.readiness.release(&Text::from(STARTING));
         Ok(())
     }
@@ -343,6 +417,7 @@ impl Daemon {
             series: store.view().snapshots.iter().map(|s| s.present()).sum(),
             cost: Some(Cost { since_start: dollars, month }),
             jobs: states.all(),
+            push: states.push(),
         }
     }
 }

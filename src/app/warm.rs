@@ -33,7 +33,7 @@ pub struct Warm {
 }
 
 struct Inner {
-    dir: StateDir,
+    dir: Arc<StateDir>,
     clock: Clock,
     telemetry: Arc<Telemetry>,
     /// Documents that were there at the start.
@@ -48,28 +48,21 @@ struct Kept {
     saved: Option<Instant>,
 }
 
+/// Takes the directory for this process. One that can be read only is found out now, not when the daemon ends.
+pub fn open(path: &Path) -> Result<StateDir, StateError> {
+    let dir = StateDir::open(path)?;
+    let probe = DocumentName::new("probe", "");
+    dir.write(&probe, FORMAT, &[])?;
+    dir.remove(&probe)?;
+    Ok(dir)
+}
+
 impl Warm {
-    /// Takes the directory. One that cannot be used is an error in the log, and there is no memory then: values matter more.
-    pub fn open(path: &Path, clock: Clock, telemetry: Arc<Telemetry>) -> Option<Self> {
-        let opened = StateDir::open(path).and_then(|dir| {
-            // A directory that can be read only is found out now, not when the daemon ends.
-            let probe = DocumentName::new("probe", "");
-            dir.write(&probe, FORMAT, &[])?;
-            dir.remove(&probe)?;
-            let found = dir.names(KIND)?.into_iter().collect();
-            Ok((dir, found))
-        });
-        match opened {
-            Ok((dir, found)) => {
-                let inner = Inner { dir, clock, telemetry, found, targets: Mutex::default(), saving: Mutex::default() };
-                Some(Self { inner: Arc::new(inner) })
-            }
-            Err(e) => {
-                telemetry.state_written(false);
-                tracing::error!("nothing will survive a restart: {e}");
-                None
-            }
-        }
+    /// In a directory that this process has taken; it may be shared with others who keep documents of other kinds.
+    pub fn new(dir: Arc<StateDir>, clock: Clock, telemetry: Arc<Telemetry>) -> Result<Self, StateError> {
+        let found = dir.names(KIND)?.into_iter().collect();
+        let inner = Inner { dir, clock, telemetry, found, targets: Mutex::default(), saving: Mutex::default() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What the target of this name and definition left behind, if it is good.

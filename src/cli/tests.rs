@@ -187,6 +187,16 @@ fn native_commands() {
                 log: Log { level: LogLevel::Debug, format: LogFormat::Logfmt },
             },
         ),
+        (
+            "agent --config d --state-dir /s",
+            Command::Agent {
+                config: "d".into(),
+                listen_addresses: vec![],
+                web_config_file: None,
+                log: Log::default(),
+                state_dir: Some("/s".into()),
+            },
+        ),
     ];
     for (line, want) in table {
         assert_eq!(try_parse(&format!("raingauge {line}"), &[]), Ok(want), "{line}");

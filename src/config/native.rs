@@ -7,12 +7,14 @@ use super::fields::{self, Field, Section};
 use super::raw::{Node, Spot};
 use super::report::{Path, Report, quoted};
 use super::written::{self, Texts};
-use super::{Dialect, LoadOptions, Settings, WebSettings, resolve};
+use super::{Dialect, LoadOptions, Settings, WebSettings, agent, resolve};
 
 /// The sections of the file.
 #[derive(Default)]
 struct File {
     aws: Option<(written::Aws, Spot)>,
+    /// Read when the rest is known.
+    agent: Option<Node>,
     web: Web,
     state_dir: Field<crate::model::Text>,
 }
@@ -38,6 +40,7 @@ impl Section for File {
                 *spot = node.spot;
                 fields::mapping(section, node, path, report);
             }
+            "agent" => self.agent = Some(node.clone()),
             _ => {
                 let message = format!("the section {} is not built yet: remove it", quoted(key));
                 report.mistake(node.spot, path, message);
@@ -76,11 +79,16 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
         config_file: Some(&*file.web.config_file.value).filter(|name| !name.is_empty()).map(PathBuf::from),
     };
     let aws = file.aws.map(|(written, _)| resolve::aws(&written, options, report));
-    if aws.is_none() && report.mistakes.is_empty() {
-        report.mistake(Spot::default(), "", "nothing to do: the file has no `aws` section");
+    let agent = file.agent.map(|node| {
+        // Variables were replaced already.
+        let around = agent::Surroundings { env: &|_| None, static_dimensions: true };
+        agent::settings(&node, &Path::Root.key("agent"), &around, report)
+    });
+    if aws.is_none() && agent.is_none() && report.mistakes.is_empty() {
+        report.mistake(Spot::default(), "", "nothing to do: the file has neither an `aws` nor an `agent` section");
     }
     let state_dir = Some(&*file.state_dir.value).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    Settings { dialect: Dialect::Native, web, state_dir, aws }
+    Settings { dialect: Dialect::Native, web, state_dir, aws, agent }
 }
 
 fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {

@@ -47,6 +47,7 @@ pub fn list_prices() -> Vec<Price> {
         cloudwatch("GetMetricData", Unit::MetricRequested),
         cloudwatch("GetMetricStatistics", Unit::Call),
         cloudwatch("ListMetrics", Unit::Call),
+        cloudwatch("PutMetricData", Unit::Call),
     ]
 }
 
