@@ -9,6 +9,7 @@ pub mod iam;
 pub mod listen;
 pub mod network;
 pub mod protection;
+pub mod regions;
 pub mod reload;
 pub mod run;
 pub mod signals;

@@ -169,6 +169,19 @@ pub struct Outcome {
     pub resources: Option<usize>,
     /// Wall time at which there will be something to do again; `None`: after the worker's interval, as always.
     pub next_due: Option<Timestamp>,
+    /// What a discovery left out because of an upper bound; `None` in a fetch, and when it found nothing out.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Series that are not exported because the job has more than it may.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub series: usize,
+    /// How many the job may have.
+    pub limit: usize,
+    /// Of which metrics, for people.
+    pub what: String,
 }
 
 /// Takes what a run has brought before its end.

@@ -241,6 +241,11 @@ impl Telemetry {
         }
     }
 
+    /// How many series the upper bound of a job leaves out.
+    pub fn left_out(&self, job: &JobLabels, series: usize) {
+        self.metrics.job_left_out.get_or_create(&job_labels(job)).set(i64::try_from(series).unwrap_or(i64::MAX));
+    }
+
     /// A run was due while the one before was still going on.
     pub fn overlap(&self, job: &JobLabels, kind: RunKind) {
         self.metrics.job_overlaps.get_or_create(&run_labels(job, kind)).inc();
@@ -271,6 +276,7 @@ impl Telemetry {
         }
         m.job_series.remove(&job_labels(job));
         m.job_resources.remove(&job_labels(job));
+        m.job_left_out.remove(&job_labels(job));
     }
 
     /// The configuration was loaded, at start or again, or could not be.

@@ -316,8 +316,9 @@ impl Workers {
         let (sender, inventories) = watch::channel(inventory);
         let values = lock(&self.place).as_ref().and_then(|slot| self.shared.store.get(slot));
         let fetch = Fetch::new(Arc::clone(job), Arc::clone(api), naming, inventories.clone());
-        let fetch = fetch.inheriting(values).remembering(remembered.map(|r| r.memory));
-        let discover = Discover::new(Arc::clone(job), Arc::clone(api), sender);
+        let (tell_idle, idle) = watch::channel(None);
+        let fetch = fetch.inheriting(values).remembering(remembered.map(|r| r.memory)).heeding(idle);
+        let discover = Discover::new(Arc::clone(job), Arc::clone(api), sender).with_oracle(tell_idle);
         Sources { discover, discover_in, discovered, fetch, inventories }
     }
 
@@ -420,7 +421,11 @@ impl Workers {
             series,
             resources: outcome.resources,
             failures: &outcome.failures,
+            left_out: outcome.left_out.as_ref(),
         };
+        if let Some(left_out) = &outcome.left_out {
+            telemetry.left_out(labels, left_out.series);
+        }
         states.ran(slot, &facts);
         let given_up = kind == RunKind::Discover && outcome.resources.is_none();
         if kind == RunKind::Fetch || given_up {

@@ -78,11 +78,13 @@ mod tests {
             custom_tags: vec![],
             dimension_name_requirements: vec![],
             recently_active_only: false,
+            selection: crate::aws::job::Selection::default(),
             metrics_per_query: NonZeroU32::MIN,
             timing: Timing {
                 interval: Duration::ZERO,
                 inventory_interval: Duration::ZERO,
                 stale_after: Duration::ZERO,
+                activity_oracle: false,
                 deadline: None,
                 priority: crate::seam::Priority::Normal,
             },

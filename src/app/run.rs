@@ -1,7 +1,8 @@
 //! `raingauge run` and the YACE drop-in: load, bind, serve, reload, drain.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -10,11 +11,12 @@ use tokio::net::TcpListener;
 
 use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
+use crate::app::regions::{self, Known, LookUp};
 use crate::app::states::States;
 use crate::app::warm::{self, Warm};
 use crate::app::{listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
-use crate::aws::job::Concurrency;
+use crate::aws::job::{AwsSettings, Concurrency};
 use crate::aws::metadata::Endpoint;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
@@ -244,6 +246,13 @@ pub struct About {
 /// Answers a reload: `Err` says why the old configuration goes on.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
+/// What is known of `regions: all`, and who keeps it up to date.
+#[derive(Default)]
+struct Regions {
+    known: Known,
+    follower: Option<tokio::task::AbortHandle>,
+}
+
 /// Everything that runs, for `run`, `demo` and tests.
 #[derive(Clone)]
 pub struct Daemon {
@@ -255,6 +264,8 @@ pub struct Daemon {
     /// What only a start looks at.
     fixed: Arc<Fixed>,
     applying: Arc<tokio::sync::Mutex<()>>,
+    network: Network,
+    regions: Arc<Mutex<Regions>>,
     reload_error: Arc<Mutex<Option<String>>>,
 }
 
@@ -287,7 +298,7 @@ impl Daemon {
         let bridge = Arc::new(Bridge::new(shared.clone(), network.clone(), &access));
         let around = agent::Around {
             shared: shared.clone(),
-            network,
+            network: network.clone(),
             metadata: Endpoint::default(),
             root: Root::default(),
             state_dir: None,
@@ -301,6 +312,8 @@ impl Daemon {
             about: Arc::new(about),
             fixed: Arc::new(fixed(settings)),
             applying: Arc::default(),
+            network,
+            regions: Arc::default(),
             reload_error: Arc::default(),
         }
     }
@@ -374,18 +387,73 @@ impl Daemon {
             () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
         }
         background.abort();
+        self.regions().follower.take().inspect(tokio::task::AbortHandle::abort);
         tokio::join!(self.bridge.shut_down(), self.agent.shut_down());
         Ok(())
     }
 
+    /// Only to be called by who holds `applying`.
     async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
         // Not after the bridge, which may have to wait for the instance's metadata.
         self.agent.apply(settings.agent.as_ref()).await?;
         if settings.aws.is_some() || self.bridge.is_running().await {
-            self.bridge.apply(&settings.aws.clone().unwrap_or_default()).await?;
+            self.apply_aws(settings.aws.clone().unwrap_or_default()).await?;
         }
         self.shared.readiness.release(&Text::from(STARTING));
         Ok(())
+    }
+
+    async fn apply_aws(&self, aws: AwsSettings) -> anyhow::Result<()> {
+        let known = {
+            let mut regions = self.regions();
+            // It waits for its turn to apply, so it is nowhere in the middle of it.
+            regions.follower.take().inspect(tokio::task::AbortHandle::abort);
+            regions.known.clone()
+        };
+        let telemetry = Arc::clone(&self.shared.telemetry);
+        match LookUp::load(&aws, &self.network, telemetry, known).await? {
+            None => {
+                self.shared.states.regions(BTreeMap::new());
+                self.bridge.apply(&aws).await?;
+            }
+            Some(look_up) => self.apply_everywhere(aws, look_up).await?,
+        }
+        Ok(())
+    }
+
+    /// The jobs whose places are known begin at once, those with `regions: all` when these are known.
+    async fn apply_everywhere(&self, aws: AwsSettings, mut look_up: LookUp) -> anyhow::Result<()> {
+        self.bridge.apply(&regions::expanded(&aws, look_up.known())).await?;
+        if look_up.first().await {
+            self.bridge.apply(&regions::expanded(&aws, look_up.known())).await?;
+        }
+        self.remember(&look_up);
+        let daemon = self.clone();
+        let follower = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(look_up.pause()).await;
+                let changed = look_up.again().await;
+                let _turn = daemon.applying.lock().await;
+                daemon.remember(&look_up);
+                if changed {
+                    tracing::info!("the enabled regions have changed");
+                    if let Err(e) = daemon.bridge.apply(&regions::expanded(&aws, look_up.known())).await {
+                        tracing::error!("failed to collect in the regions that are enabled now: {e:#}");
+                    }
+                }
+            }
+        });
+        self.regions().follower = Some(follower.abort_handle());
+        Ok(())
+    }
+
+    fn remember(&self, look_up: &LookUp) {
+        self.shared.states.regions(look_up.unknown());
+        self.regions().known = look_up.known().clone();
+    }
+
+    fn regions(&self) -> MutexGuard<'_, Regions> {
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn web(&self, reload: Reload) -> Web {

@@ -36,8 +36,8 @@ struct Inner {
     dir: Arc<StateDir>,
     clock: Clock,
     telemetry: Arc<Telemetry>,
-    /// Documents that were there at the start.
-    found: BTreeSet<DocumentName>,
+    /// Documents that were there at the start and that nobody has asked for yet.
+    found: Mutex<BTreeSet<DocumentName>>,
     targets: Mutex<BTreeMap<DocumentName, Kept>>,
     /// Two threads must not write one document at the same time.
     saving: Mutex<()>,
@@ -60,7 +60,7 @@ pub fn open(path: &Path) -> Result<StateDir, StateError> {
 impl Warm {
     /// In a directory that this process has taken; it may be shared with others who keep documents of other kinds.
     pub fn new(dir: Arc<StateDir>, clock: Clock, telemetry: Arc<Telemetry>) -> Result<Self, StateError> {
-        let found = dir.names(KIND)?.into_iter().collect();
+        let found = Mutex::new(dir.names(KIND)?.into_iter().collect());
         let inner = Inner { dir, clock, telemetry, found, targets: Mutex::default(), saving: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -74,8 +74,9 @@ impl Warm {
     }
 
     fn read(&self, name: &DocumentName, target: &str, definition: &str) -> Option<Remembered> {
-        let Inner { dir, clock, found, .. } = &*self.inner;
-        if !found.contains(name) {
+        let Inner { dir, clock, .. } = &*self.inner;
+        // Once: what a reload starts follows something that ran in this process.
+        if !self.found().remove(name) {
             return None;
         }
         match dir.read(name, FORMAT) {
@@ -110,12 +111,13 @@ impl Warm {
     /// Removes the documents of targets that no configuration has; to be called once all are enlisted.
     pub fn tidy(&self, wanted: &[String]) {
         let wanted: BTreeSet<_> = wanted.iter().map(|target| DocumentName::new(KIND, target)).collect();
-        let gone: Vec<_> = self.inner.found.difference(&wanted).cloned().collect();
+        let gone: Vec<_> = self.found().difference(&wanted).cloned().collect();
         let warm = self.clone();
         tokio::task::spawn_blocking(move || gone.iter().for_each(|name| warm.remove(name)));
     }
 
     fn remove(&self, name: &DocumentName) {
+        let _turn = self.inner.saving.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(e) = self.inner.dir.remove(name) {
             self.failed(&e);
         }
@@ -163,8 +165,8 @@ impl Warm {
         let Inner { dir, clock, telemetry, saving, .. } = &*self.inner;
         let _turn = saving.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, keeping) in due {
-            let Some(bytes) = keeping.export(clock.read()) else { continue };
-            match dir.write(name, FORMAT, &bytes) {
+            let Some(export) = keeping.export(clock.read()) else { continue };
+            match dir.write_with(name, FORMAT, |out| export.write(out)) {
                 Ok(()) => telemetry.state_written(true),
                 Err(e) => {
                     keeping.changed();
@@ -183,6 +185,11 @@ impl Warm {
     }
 
     /// Nothing panics while this lock is held.
+    fn found(&self) -> MutexGuard<'_, BTreeSet<DocumentName>> {
+        self.inner.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nor while this one is.
     fn targets(&self) -> MutexGuard<'_, BTreeMap<DocumentName, Kept>> {
         self.inner.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,6 +4,7 @@
 //! Whatever is not surely good is refused with a reason: a start without memory costs a few calls, a wrong one shows wrong
 //! values.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
@@ -94,6 +95,8 @@ pub fn read(bytes: &[u8], definition: &str, now: Timestamp) -> Result<Remembered
     let interner = Interner::default();
     for metric in &mut inventory.metrics {
         metric.dimensions = interner.intern(&metric.dimensions);
+        metric.name = interner.text(&metric.name);
+        metric.owner = metric.owner.as_ref().map(|owner| interner.text(owner));
     }
     Ok(Remembered { inventory: Arc::new(inventory), discovered: Timestamp::from_millis(discovered_ms), memory })
 }
@@ -162,19 +165,43 @@ impl Keeping {
 
     /// What a later process should know; `None` while a run goes on, or before there is anything. Costs milliseconds of
     /// computing for each ten thousand series: not for an async thread.
-    pub fn export(&self, now: Now) -> Option<Vec<u8>> {
+    pub fn export(&self, now: Now) -> Option<Export> {
         let memory = self.fetch.try_lock().ok()?.export(now)?;
         self.is_changed.store(false, Ordering::Relaxed);
         let inventory = self.inventories.borrow().clone()?;
+        Some(Export {
+            definition: self.definition,
+            saved: now.wall,
+            discovered_ms: self.discovered_ms.load(Ordering::Relaxed),
+            inventory,
+            memory,
+        })
+    }
+}
+
+/// What a later process should know.
+pub struct Export {
+    definition: u64,
+    saved: Timestamp,
+    discovered_ms: i64,
+    inventory: Arc<Inventory>,
+    memory: Memory,
+}
+
+impl Export {
+    /// As bytes, of which there may be many.
+    pub fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
         let document = Written {
             definition: self.definition,
-            saved_ms: now.wall.as_millis(),
-            discovered_ms: self.discovered_ms.load(Ordering::Relaxed),
-            inventory: &inventory,
-            memory: &memory,
+            saved_ms: self.saved.as_millis(),
+            discovered_ms: self.discovered_ms,
+            inventory: &self.inventory,
+            memory: &self.memory,
         };
-        // Numbers, texts and lists can always be written.
-        serde_json::to_vec(&document).ok()
+        // The serializer writes a few bytes at a time.
+        let mut out = io::BufWriter::new(out);
+        serde_json::to_writer(&mut out, &document)?;
+        out.flush()
     }
 }
 
@@ -207,7 +234,10 @@ mod tests {
 
     fn document(saved: Timestamp) -> Vec<u8> {
         let dimensions = |id: &str| vec![Dimension { name: "InstanceId".into(), value: id.into() }].into();
-        let found = |entry, id: &str| FoundMetric { entry, dimensions: dimensions(id), resource: Some(0) };
+        let found = |entry, id: &str| {
+            let owner = Some("000000000001".into());
+            FoundMetric { entry, name: "CPUUtilization".into(), owner, dimensions: dimensions(id), resource: Some(0) }
+        };
         let inventory = Inventory {
             account: Account { id: "000000000000".into(), alias: Some("home".into()) },
             resources: vec![Resource {
@@ -215,6 +245,7 @@ mod tests {
                 tags: vec![Tag { key: "Näme".into(), value: "a\"b\n".into() }],
             }],
             metrics: vec![found(0, "i-1"), found(1, "i-1"), found(0, "i-2")],
+            owners: [(0, "000000000001".into())].into(),
         };
         serde_json::to_vec(&Written {
             definition: fnv1a("job"),
@@ -232,6 +263,8 @@ mod tests {
         assert_eq!(&*back.inventory.resources[0].tags[0].value, "a\"b\n");
         let [first, second, third] = &back.inventory.metrics[..] else { panic!("{:?}", back.inventory.metrics) };
         assert!(Arc::ptr_eq(&first.dimensions, &second.dimensions) && first.dimensions != third.dimensions);
+        assert!(Arc::ptr_eq(&first.name, &third.name));
+        assert_eq!(back.inventory.owners.get(&0).map(|o| &**o), Some("000000000001"));
         let interval = Duration::from_secs(900);
         assert_eq!(back.renew_in(NOW, interval), Duration::from_secs(800));
         assert_eq!(back.renew_in(NOW.plus(interval), interval), Duration::ZERO);
