@@ -3,7 +3,7 @@
 pub mod agent;
 pub mod bridge;
 pub mod check;
-pub mod common;
+pub mod common_config;
 pub mod demo;
 pub mod healthcheck;
 pub mod iam;
