@@ -73,6 +73,7 @@ fn job() -> Job {
             interval: Duration::from_secs(300),
             inventory_interval: Duration::from_secs(900),
             stale_after: Duration::from_secs(600),
+            activity_oracle: false,
             deadline: None,
             priority: raingauge::seam::Priority::Normal,
         },
@@ -187,12 +188,27 @@ fn benches(c: &mut Criterion) {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let (_sender, receiver) = watch::channel(Some(Arc::clone(&inventory)));
-    let mut fetch = Fetch::new(Arc::clone(&job), Arc::new(Instant(Text::clone(&region))), Naming::default(), receiver);
+    let mut fetch =
+        Fetch::new(Arc::clone(&job), Arc::new(Instant(Text::clone(&region))), Naming::default(), receiver.clone());
     let now = Now { wall: NOW, steady: NOW };
     c.bench_function("apply 100,000 results", |b| {
         b.iter(|| {
             let outcome = runtime.block_on(fetch.collect(now, &mut |_| {}));
             assert!(outcome.snapshot.is_some());
+            black_box(outcome)
+        });
+    });
+    let mut paced = (*job).clone();
+    paced.metrics.iter_mut().for_each(|m| (m.pace, m.rule) = (Pace::Auto, WindowRule::Complete));
+    let api = Arc::new(Instant(Text::clone(&region)));
+    let mut fetch = Fetch::new(Arc::new(paced), api, Naming::default(), receiver);
+    let mut secs = NOW.as_secs();
+    c.bench_function("apply 100,000 results, each asked for once a period", |b| {
+        b.iter(|| {
+            secs += 600;
+            let now = Timestamp::from_secs(secs);
+            let outcome = runtime.block_on(fetch.collect(Now { wall: now, steady: now }, &mut |_| {}));
+            assert!(outcome.calls.len() == 200, "all of them are due");
             black_box(outcome)
         });
     });

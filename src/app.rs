@@ -3,11 +3,10 @@
 pub mod agent;
 pub mod bridge;
 pub mod check;
-
+pub mod common_config;
 pub mod demo;
 pub mod healthcheck;
 pub mod iam;
-pub mod inherited;
 pub mod listen;
 pub mod network;
 pub mod protection;

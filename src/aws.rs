@@ -24,6 +24,7 @@ pub mod job;
 pub mod listing;
 pub mod metadata;
 pub mod naming;
+pub mod oracle;
 pub mod paged;
 pub mod permissions;
 pub mod plan;

@@ -51,6 +51,15 @@ async fn collected(bridge: &TestBridge) -> Page {
     bridge.page().await
 }
 
+/// After a few more discoveries, whatever they think of what is active, so many of these series still have real values.
+async fn has_values(bridge: &TestBridge, family: &str, at_least: usize) {
+    let discoveries = |p: &Page| p.sum("raingauge_job_runs_total{", &["run=\"discover\""]);
+    let before = discoveries(&bridge.page().await);
+    let page = bridge.wait_for("three more discoveries", |p| discoveries(p) >= before + 3.0).await;
+    let real = page.of(family).iter().filter(|(_, value, _)| value.is_finite()).count();
+    assert!(real >= at_least, "{real} of {at_least}\n{}", page.text);
+}
+
 #[tokio::test]
 async fn untagged_resources_are_exported_with_the_arn_that_they_must_have() {
     let cloud = cloud(WorldSpec::empty().with(Kind::Sqs, 6)).await;
@@ -123,6 +132,7 @@ async fn a_pattern_follows_all_pages_and_later_metrics_appear() {
     let arn = cloud.world().add(HOME, REGION, Kind::Sqs, Clock::system().now()).unwrap();
     let page = bridge.wait_for("a new queue", |p| deleted(p) == 5).await;
     assert!(page.text.contains(&*arn));
+    has_values(&bridge, "aws_sqs_number_of_messages_deleted_sum{", 4).await;
     bridge.stop().await;
 }
 
@@ -260,12 +270,14 @@ async fn linked_accounts_are_read_and_told_apart() {
 #[tokio::test]
 async fn values_of_linked_accounts_are_their_own() {
     let cloud = cloud(linked()).await;
-    let config = discovery("AWS/RDS", "includeLinkedAccounts: true, ", "{name: '*', statistics: [Average]}");
+    let keys = "includeLinkedAccounts: true, interval: 1s, inventoryInterval: 1s, ";
+    let config = discovery("AWS/RDS", keys, "{name: '*', statistics: [Average]}");
     let bridge = TestBridge::start(&cloud, &config).await;
     let page = collected(&bridge).await;
     let cpu = page.of("aws_rds_cpuutilization_average{");
     assert_eq!(cpu.len(), 2);
     assert!((cpu[0].1 - cpu[1].1).abs() > f64::EPSILON, "two databases of one name, in two accounts: {cpu:?}");
+    has_values(&bridge, "aws_rds_cpuutilization_average{", 2).await;
     bridge.stop().await;
 }
 
@@ -304,12 +316,12 @@ aws:
 #[tokio::test]
 async fn regions_that_cannot_be_found_are_told_and_hold_nobody() {
     let cloud = cloud(WorldSpec::empty().with(Kind::Sqs, 1)).await;
-    cloud.faults().add(Fault::new(Effect::AccessDenied).on("DescribeRegions"));
+    let fault = cloud.faults().add(Fault::new(Effect::AccessDenied).on("DescribeRegions"));
     let config = "
 aws:
   discovery:
     jobs:
-      - {type: AWS/SQS, regions: all, metrics: [{name: NumberOfMessagesSent, statistics: [Sum], length: 3600}]}
+      - {type: AWS/SQS, regions: all, inventoryInterval: 1s, metrics: [{name: NumberOfMessagesSent, statistics: [Sum], length: 3600}]}
       - {type: AWS/SQS, regions: [eu-west-1], metrics: [{name: SentMessageSize, statistics: [Sum], length: 3600}]}
 ";
     let bridge = TestBridge::start(&cloud, config).await;
@@ -329,6 +341,10 @@ aws:
         }
         assert!(tokio::time::Instant::now() < end, "{status}");
     }
+    assert!(cloud.faults().remove(fault));
+    bridge.wait_for("the regions, asked for again", |p| p.count("aws_sqs_number_of_messages_sent_sum{") == 1).await;
+    let (_, status) = bridge.get("/").await;
+    assert!(!status.contains("regions: all"), "{status}");
     bridge.stop().await;
 }
 

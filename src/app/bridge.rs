@@ -236,9 +236,10 @@ impl Workers {
         let api: Arc<dyn Api> = Arc::new(Gated::new(client, gate, asker, as_whom));
         let (sender, receiver) = watch::channel(None);
         let timing = job.timing;
-        let discover = Box::new(Discover::new(Arc::clone(job), Arc::clone(&api), sender));
+        let (tell_idle, idle) = watch::channel(None);
+        let discover = Box::new(Discover::new(Arc::clone(job), Arc::clone(&api), sender).with_oracle(tell_idle));
         let values = lock(&self.place).as_ref().and_then(|slot| self.shared.store.get(slot));
-        let fetch = Box::new(Fetch::new(Arc::clone(job), api, naming, receiver).inheriting(values));
+        let fetch = Box::new(Fetch::new(Arc::clone(job), api, naming, receiver).inheriting(values).heeding(idle));
         let (mut tasks, label) = (JoinSet::new(), Text::clone(&self.labels.job));
         tasks.spawn(self.clone().work(RunKind::Discover, timing.inventory_interval, discover));
         tasks.spawn(self.work(RunKind::Fetch, timing.interval, fetch));

@@ -84,6 +84,7 @@ mod tests {
                 interval: Duration::ZERO,
                 inventory_interval: Duration::ZERO,
                 stale_after: Duration::ZERO,
+                activity_oracle: false,
                 deadline: None,
                 priority: crate::seam::Priority::Normal,
             },

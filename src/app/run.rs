@@ -13,7 +13,7 @@ use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::regions::{self, Known, LookUp};
 use crate::app::states::States;
-use crate::app::{inherited, listen, network, protection, signals};
+use crate::app::{common_config, listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::{AwsSettings, Concurrency};
 use crate::aws::metadata::Endpoint;
@@ -79,7 +79,7 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let loaded = load(&options)?;
     let mut network = network::from_env()?;
     if options.is_agent {
-        network = inherited::apply(Path::new(COMMON_CONFIG), network)?;
+        network = common_config::apply(Path::new(COMMON_CONFIG), network)?;
     }
     Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);

@@ -14,6 +14,7 @@ use crate::aws::api::{Account, Api, Resource};
 use crate::aws::inventory::{FoundMetric, Inventory};
 use crate::aws::job::{Discovery, Job, JobKind, Linked};
 use crate::aws::listing::{Interner, Listed, Listing, Pages, Turn, list, too_many_pages};
+use crate::aws::oracle::{self, IdleSender};
 use crate::aws::select::{self, Candidate, Resources};
 use crate::aws::special;
 use crate::model::{Now, Text};
@@ -29,6 +30,8 @@ pub struct Discover {
     job: Arc<Job>,
     api: Arc<dyn Api>,
     publish: InventorySender,
+    /// Where it says which metrics have no data.
+    oracle: Option<IdleSender>,
     /// What the log knows: said once, not in every run.
     told: Told,
 }
@@ -42,10 +45,25 @@ struct Told {
 impl Discover {
     /// `publish`: the other end belongs to the job's fetch.
     pub fn new(job: Arc<Job>, api: Arc<dyn Api>, publish: InventorySender) -> Self {
-        Self { job, api, publish, told: Told::default() }
+        Self { job, api, publish, oracle: None, told: Told::default() }
     }
 
-    async fn run(&mut self) -> Outcome {
+    /// Asks the activity oracle as well, where the job wants it.
+    #[must_use]
+    pub fn with_oracle(mut self, tell: IdleSender) -> Self {
+        self.oracle = Some(tell).filter(|_| self.job.timing.activity_oracle && !self.job.recently_active_only);
+        self
+    }
+
+    /// After a listing; `before`: what the one before it had found.
+    async fn ask_oracle(&self, before: Option<Arc<Inventory>>, now: Now, calls: &mut Vec<Call>) {
+        let (Some(tell), Some(before)) = (&self.oracle, before) else { return };
+        let Some(inventory) = self.publish.borrow().clone() else { return };
+        let idle = oracle::ask(&*self.api, &self.job, &inventory, &before, now.steady, calls).await;
+        tell.send_replace(Some(Arc::new(idle)));
+    }
+
+    async fn run(&mut self, now: Now) -> Outcome {
         let mut books = Books::default();
         let identified = self.api.account().await;
         books.calls.extend(identified.calls);
@@ -59,7 +77,9 @@ impl Discover {
                     books.resources = Some(inventory.resources.len());
                     self.tell(&inventory, &left_out, books.failures.is_empty());
                     books.left_out = Some(left_out);
+                    let before = self.publish.borrow().clone();
                     self.publish(inventory);
+                    self.ask_oracle(before, now, &mut books.calls).await;
                 }
             }
         }
@@ -150,7 +170,7 @@ impl Discover {
         let interner = &Interner::seeded(known);
         let entries = || self.job.metrics.iter().enumerate();
         if entries().any(|(_, m)| m.pattern.is_some()) {
-            let listing = list(&*self.api, &self.job, None, account, interner).await;
+            let listing = list(&*self.api, &self.job, None, false, account, interner).await;
             books.take(listing.calls, listing.failure.clone());
             return match &before {
                 Some(before) if listing.failure.is_some() => before.metrics.iter().map(known_before).collect(),
@@ -158,7 +178,8 @@ impl Discover {
             };
         }
         let names: BTreeSet<&Text> = entries().map(|(_, m)| &m.name).collect();
-        let listing = |name| async move { (name, list(&*self.api, &self.job, Some(name), account, interner).await) };
+        let listing =
+            |name| async move { (name, list(&*self.api, &self.job, Some(name), false, account, interner).await) };
         let asked: Vec<_> = names.into_iter().map(listing).collect();
         let mut listed: HashMap<&Text, Listing> =
             stream::iter(asked).buffer_unordered(LISTINGS_IN_FLIGHT).collect().await;
@@ -179,16 +200,16 @@ impl Discover {
 
     /// A job that finds nothing, or more than it may, says so once.
     fn tell(&mut self, inventory: &Inventory, left_out: &LeftOut, whole: bool) {
-        let (job, region) = (&self.job.name, self.api.region());
+        let (job, region, account) = (&self.job.name, self.api.region(), &inventory.account.id);
         let asks = matches!(self.job.kind, JobKind::Custom) && !self.job.metrics.is_empty();
         let nothing = asks && whole && inventory.metrics.is_empty();
         if nothing && !self.told.nothing_listed {
             let namespace = &self.job.namespace;
-            tracing::warn!(%job, %region, %namespace, "CloudWatch lists none of the job's metrics: check namespace, names, dimensionNameRequirements and region");
+            tracing::warn!(%job, %region, %account, %namespace, "CloudWatch lists none of the job's metrics: check namespace, names, dimensionNameRequirements and region");
         }
         if left_out.series > 0 && self.told.left_out != *left_out {
             let LeftOut { series, limit, what } = left_out;
-            tracing::warn!(%job, %region, series, limit, "maxSeries leaves out {what}");
+            tracing::warn!(%job, %region, %account, series, limit, "maxSeries leaves out {what}");
         }
         self.told = Told { nothing_listed: nothing, left_out: left_out.clone() };
     }
@@ -206,8 +227,8 @@ impl Discover {
 }
 
 impl Source for Discover {
-    fn collect<'a>(&'a mut self, _now: Now, _progress: Progress<'a>) -> BoxFuture<'a, Outcome> {
-        Box::pin(self.run())
+    fn collect<'a>(&'a mut self, now: Now, _progress: Progress<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(self.run(now))
     }
 }
 

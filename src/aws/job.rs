@@ -104,6 +104,8 @@ pub struct Timing {
     pub inventory_interval: Duration,
     /// How long the last values are shown when fetching fails; zero: they disappear with the first failed fetch.
     pub stale_after: Duration,
+    /// Metrics that have no data are not asked for, as far as ListMetrics knows them.
+    pub activity_oracle: bool,
     /// A run that takes longer is given up; `None`: three intervals, at least ten minutes.
     pub deadline: Option<Duration>,
     /// Before or after the other jobs, where calls wait for a quota and when the daemon starts.

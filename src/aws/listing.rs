@@ -59,14 +59,22 @@ pub struct Listing {
     pub failure: Option<Failure>,
 }
 
-/// Lists one metric name of a job, or the whole namespace. `account`: the caller's own.
-pub async fn list(api: &dyn Api, job: &Job, metric: Option<&Text>, account: &Text, interner: &Interner) -> Listing {
+/// Lists one metric name of a job, or the whole namespace. `account`: the caller's own. `recently_active`: only what had data in the last three
+/// hours; some jobs want no more than that anyway.
+pub async fn list(
+    api: &dyn Api,
+    job: &Job,
+    metric: Option<&Text>,
+    recently_active: bool,
+    account: &Text,
+    interner: &Interner,
+) -> Listing {
     let mut listing = Listing::default();
     for owner in owners(&job.selection.linked) {
         let request = ListMetricsRequest {
             namespace: Text::clone(&job.namespace),
             metric: metric.cloned(),
-            recently_active: job.recently_active_only,
+            recently_active: recently_active || job.recently_active_only,
             owner,
         };
         pages(api, job, &request, account, interner, &mut listing).await;

@@ -56,6 +56,7 @@ pub(crate) struct Timing {
     pub(crate) inventory_interval: Field<Option<u64>>,
     pub(crate) stale_after: Field<Option<u64>>,
     pub(crate) hold_on_failure: Field<Option<bool>>,
+    pub(crate) activity_oracle: Field<Option<bool>>,
     pub(crate) timeout: Field<Option<u64>>,
     pub(crate) priority: Field<Text>,
 }
@@ -138,7 +139,8 @@ pub(crate) struct Pair {
     pub(crate) second: Field<Text>,
 }
 
-const TIMING: [&str; 6] = ["interval", "inventoryInterval", "staleAfter", "holdOnFailure", "timeout", "priority"];
+const TIMING: [&str; 7] =
+    ["interval", "inventoryInterval", "staleAfter", "holdOnFailure", "activityOracle", "timeout", "priority"];
 const SETTINGS: [&str; 7] =
     ["statistics", "period", "length", "delay", "nilToZero", "addCloudwatchTimestamp", "exportAllDataPoints"];
 
@@ -218,6 +220,7 @@ impl Timing {
             "inventoryInterval" => fields::duration(&mut self.inventory_interval, node, path, report),
             "staleAfter" => fields::duration(&mut self.stale_after, node, path, report),
             "holdOnFailure" => fields::flag(&mut self.hold_on_failure, node, path, report),
+            "activityOracle" => fields::flag(&mut self.activity_oracle, node, path, report),
             "timeout" => fields::duration(&mut self.timeout, node, path, report),
             "priority" => fields::text(&mut self.priority, node, path, report),
             _ => {}

@@ -106,6 +106,13 @@ impl World {
             .is_some()
     }
 
+    /// A resource has no data from `from` on, until `until` when that is given (an instance that is stopped and started); its tags
+    /// stay. False: there is no such resource.
+    pub fn quiet(&self, account: &str, region: &str, arn: &str, from: Timestamp, until: Option<Timestamp>) -> bool {
+        let quiet = |place: &mut Place| place.resource_mut(arn).map(|resource| resource.quiet = Some((from, until)));
+        self.change(account, region, quiet).is_some()
+    }
+
     /// Replaces the tags of a resource. False: there is no such resource.
     pub fn retag(&self, account: &str, region: &str, arn: &str, tags: &[(&str, &str)]) -> bool {
         let tags = tags.iter().map(|(key, value)| Tag { key: (*key).into(), value: (*value).into() }).collect();

@@ -130,6 +130,15 @@ aws:
 }
 
 #[test]
+fn search_tags_and_linked_accounts_are_warned_about() {
+    let said = |keys: &str| native(&native_job(keys)).unwrap().warnings.len();
+    let search = "includeLinkedAccounts: true, searchTags: [{key: a, value: b}]";
+    assert_eq!(said(search), 1);
+    assert_eq!(said(&format!("{search}, includeUntagged: true")), 0);
+    assert_eq!(said("includeLinkedAccounts: true"), 0);
+}
+
+#[test]
 fn patterns_are_native_and_bounded() {
     let limit = |text: &str| {
         let job = aws(native(text).unwrap()).jobs.remove(0);

@@ -147,6 +147,7 @@ fn job(metrics: Vec<Metric>, stale_after: Duration) -> Job {
             interval,
             inventory_interval: interval,
             stale_after,
+            activity_oracle: false,
             deadline: None,
             priority: crate::seam::Priority::Normal,
         },
@@ -355,4 +356,28 @@ async fn a_fixed_interval_survives_a_restart() {
     assert_eq!((cloud.windows.lock().unwrap().len(), outcome.next_due), (0, Some(Timestamp::from_secs(3_060))));
     after.collect(at(3_900), &mut |_| {}).await;
     assert_eq!(*cloud.windows.lock().unwrap(), [(3_000, 3_900)], "what was missed meanwhile is asked for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_all_points_are_asked_for_at_the_next_look() {
+    let all = Metric { pace: Pace::Auto, rule: WindowRule::Complete, delay_seconds: 120, ..metric("m", 300, true) };
+    let mut job = job(vec![all], Duration::from_secs(9_000));
+    job.timing.interval = Duration::from_secs(300);
+    let (mut fetch, cloud) = fetch(job);
+    let mut now = 300_000;
+    let mut ends = Vec::new();
+    for run in 0..30 {
+        *cloud.refuses.lock().unwrap() = (10..20).contains(&run);
+        let asked = cloud.windows.lock().unwrap().len();
+        let outcome = fetch.collect(at(now), &mut |_| {}).await;
+        let windows = cloud.windows.lock().unwrap()[asked..].to_vec();
+        ends.extend(windows.iter().map(|w| (run, w.0, w.1)));
+        let due = outcome.next_due.unwrap().as_secs();
+        assert!(due - now <= 600, "{due} {now}");
+        now = due;
+    }
+    let before = ends.iter().find(|(run, ..)| *run == 9).unwrap().2;
+    let first = ends.iter().find(|(run, ..)| *run == 20).unwrap();
+    assert!(first.1 <= before, "the window begins where the last whole one ended: {first:?}, {before}");
+    assert!(first.2 - before >= 3_000, "and ends at the newest complete period: {first:?}");
 }

@@ -103,10 +103,21 @@ pub(super) fn of(
     report: &mut Report,
 ) -> Selection {
     let written = &job.selection;
+    let linked = linked(job, title, report);
+    let include_untagged = written.include_untagged.value.unwrap_or_default();
+    if linked != Linked::None && !job.search_tags.value.is_empty() && !include_untagged {
+        let field =
+            if written.include_linked.is_given { written.include_linked.spot } else { written.owning_accounts.spot };
+        let message = format!(
+            "{title}: tags of linked accounts cannot be read, so searchTags leave all of their metrics out; includeUntagged \
+             shows them"
+        );
+        report.warn(field, &job.path, message);
+    }
     Selection {
-        include_untagged: written.include_untagged.value.unwrap_or_default(),
+        include_untagged,
         dimension_filters: written.dimension_filters.value.iter().map(|f| filter(f, title, report)).collect(),
-        linked: linked(job, title, report),
+        linked,
         joins: written.join_tags.value.iter().filter_map(|j| join(j, title, services, report)).collect(),
         max_series: max_series(job, metrics, report),
         all_regions,
