@@ -27,3 +27,6 @@ pub mod statsd;
 mod swap;
 mod system;
 mod text;
+
+#[cfg(test)]
+mod tests;

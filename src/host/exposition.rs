@@ -20,7 +20,7 @@ mod columns;
 mod skipped;
 
 use columns::{DISK, NETWORK, STAT};
-pub(super) use skipped::is_shown_mount;
+pub(super) use skipped::{is_shown_device, is_shown_mount};
 
 /// What was read; `None` or empty where it could not be.
 #[derive(Clone, Debug, Default)]
@@ -185,7 +185,7 @@ impl Page {
     }
 
     fn disks(&mut self, devices: &[Device]) {
-        for device in devices.iter().filter(|d| skipped::is_shown_device(&d.name)) {
+        for device in devices.iter().filter(|d| is_shown_device(&d.name)) {
             for (place, (name, kind, unit, help)) in DISK.iter().enumerate() {
                 if let Some(n) = device.counters.get(place) {
                     self.add(*kind, name, help, &[("device", &device.name)], unit.convert(*n));

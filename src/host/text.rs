@@ -11,9 +11,9 @@ pub(super) fn count(n: usize) -> f64 {
     float(u64::try_from(n).unwrap_or(u64::MAX))
 }
 
-/// `part` per hundred of `whole`; 0 of nothing.
+/// `part` per hundred of `whole`, at most 100; 0 of nothing.
 pub(super) fn percent(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { 100.0 * float(part) / float(whole) }
+    if whole == 0 { 0.0 } else { 100.0 * float(part.min(whole)) / float(whole) }
 }
 
 /// The numbers of a line, up to the first word that is none.
