@@ -163,3 +163,33 @@ fn a_taken_port_is_an_error_that_names_it() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains(&address) && text(&output).contains("in use"), "{}", text(&output));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_that_find_nothing_say_so_once() {
+    let (cloud, folder, address) = (cloud().await, tempfile::tempdir().unwrap(), free_address());
+    let nothing =
+        "interval: 1s, inventoryInterval: 1s, regions: [eu-west-1], metrics: [{name: Typo, statistics: [Sum]}]";
+    let config = format!(
+        "aws: {{customNamespace: [{{name: c, namespace: Nobody, {nothing}}}], static: [{{name: s, namespace: Nobody, {nothing}}}]}}"
+    );
+    let config = written(&folder, &config);
+    let mut command = raingauge(folder.path());
+    command.args(["run", "--web.listen-address", &address.to_string(), "--config"]).arg(&config);
+    let running = Running::start(folder.path(), "raingauge", with_keys(&mut command, &cloud));
+    wait_until_ready(address).await;
+    wait_until("several runs of both kinds", async || {
+        let page = metrics(address).await;
+        let runs = |job: &str, run: &str| {
+            let line =
+                page.lines().find(|l| l.starts_with("raingauge_job_runs_total{") && l.contains(job) && l.contains(run));
+            line.and_then(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).unwrap_or_default()
+        };
+        let enough = runs("custom/c", "discover") >= 3.0 && runs("static/s", "fetch") >= 3.0;
+        if enough { Ok(()) } else { Err(page) }
+    })
+    .await;
+    let log = running.log();
+    for said in ["CloudWatch lists none of the job's metrics", "CloudWatch has no data for any of the job's metrics"] {
+        assert_eq!(log.matches(said).count(), 1, "{log}");
+    }
+}
