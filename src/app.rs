@@ -22,7 +22,7 @@ use std::path::Path;
 use anyhow::Context;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{self, Command, Log, YaceRun};
+use crate::cli::{self, Command, Log, Outside, YaceRun};
 use crate::config::LoadOptions;
 use crate::sim::{Kind, WorldSpec};
 use crate::telemetry::log::{self, LogSettings};
@@ -38,7 +38,8 @@ const MAX_THREADS: usize = 4;
 /// Runs a command line, the program's name first, and returns the exit status. Errors are on stderr already.
 pub fn execute(args: impl Iterator<Item = OsString>) -> u8 {
     let env = |name: &str| std::env::var(name).ok();
-    let result = match cli::parse(args, &env) {
+    let file = |path: &str| std::fs::read_to_string(path).map_err(|e| format!("open {path}: {e}"));
+    let result = match cli::parse(args, Outside { env: &env, file: &file }) {
         Ok(command) => perform(command),
         Err(exit) => {
             // Nothing is left to tell a broken pipe to.
@@ -75,6 +76,7 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             daemon(options)
         }
         Command::YaceRun(flags) => yace(&flags),
+        Command::StackdriverRun(_flags) => anyhow::bail!("TODO"),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::YaceVerify { config, log: _ } => verify(&config),
