@@ -2,6 +2,7 @@
 //! workers share. Knows no cloud.
 
 pub mod budget;
+pub mod demand;
 pub mod readiness;
 pub mod schedule;
 pub mod worker;

@@ -236,6 +236,7 @@ impl Workers {
             schedule: Schedule { interval, retry_early: kind == RunKind::Discover },
             deadline: MIN_DEADLINE.max(interval * 3),
             clock: self.shared.clock.clone(),
+            listener: None,
         };
         let stop = self.stop.clone();
         worker.run(source, move |run| self.report(kind, run), stop).await;
