@@ -3,6 +3,7 @@
 //!
 //! Clouds see neither clock, store nor self-metrics: time is an argument, and what they did comes back as values.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -147,8 +148,86 @@ pub struct Call {
     pub failed: Option<Reason>,
     /// For calls that are billed by metric.
     pub metrics: MetricsRequested,
+    /// For calls that are billed by what they return: time series, on all of the call's attempts that brought an answer.
+    pub series_returned: u64,
     /// It failed, and the same page is asked for again: what comes of that counts.
     pub superseded: bool,
+}
+
+/// Why a time series of an answer is not shown. The names are label values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LeftOut {
+    /// It is no object, or has no metric.
+    NoMetric,
+    /// It has no monitored resource.
+    NoResource,
+    /// Its metric's type is empty, or makes no name.
+    NoName,
+    /// It has no point, or none after 1970.
+    NoPoints,
+    /// A point without an interval, or with one that is no time.
+    NoTime,
+    /// A point without a value of the series' type.
+    NoValue,
+    /// A distribution without bucket options.
+    NoBuckets,
+    /// A label without a name, or with one that Prometheus keeps to itself.
+    ReservedLabel,
+    /// Another series of the same answer had its labels and its time.
+    Duplicate,
+}
+
+impl LeftOut {
+    /// Every one, for tables.
+    pub const ALL: [Self; 9] = [
+        Self::NoMetric,
+        Self::NoResource,
+        Self::NoName,
+        Self::NoPoints,
+        Self::NoTime,
+        Self::NoValue,
+        Self::NoBuckets,
+        Self::ReservedLabel,
+        Self::Duplicate,
+    ];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoMetric => "no_metric",
+            Self::NoResource => "no_resource",
+            Self::NoName => "no_name",
+            Self::NoPoints => "no_points",
+            Self::NoTime => "no_time",
+            Self::NoValue => "no_value",
+            Self::NoBuckets => "no_buckets",
+            Self::ReservedLabel => "reserved_label",
+            Self::Duplicate => "duplicate",
+        }
+    }
+}
+
+/// How many series were left out, for each reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOuts(BTreeMap<LeftOut, u64>);
+
+impl LeftOuts {
+    /// One more.
+    pub fn count(&mut self, why: LeftOut) {
+        *self.0.entry(why).or_default() += 1;
+    }
+
+    /// All of those too.
+    pub fn add(&mut self, other: &Self) {
+        for (why, n) in &other.0 {
+            *self.0.entry(*why).or_default() += n;
+        }
+    }
+
+    /// Each reason that occurred, with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (LeftOut, u64)> {
+        self.0.iter().map(|(why, n)| (*why, *n))
+    }
 }
 
 /// What came of one collection.
@@ -162,6 +241,17 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// What a discovery found, for the status page; `None` in a fetch.
     pub resources: Option<usize>,
+    /// Series of the answers that are not shown.
+    pub left_out: LeftOuts,
+}
+
+/// A document that outlives the process and belongs to one source.
+pub trait Keeper: Send + Sync {
+    /// What was kept last; `None` when there is nothing, or nothing that can be read.
+    fn load(&self) -> Option<Vec<u8>>;
+
+    /// Keeps this in its place.
+    fn keep(&self, content: Vec<u8>);
 }
 
 /// Takes what a run has brought before its end.

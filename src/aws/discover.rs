@@ -53,7 +53,7 @@ impl Discover {
                 }
             }
         }
-        Outcome { snapshot: None, calls: books.calls, failures: books.failures, resources: books.resources }
+        Outcome { calls: books.calls, failures: books.failures, resources: books.resources, ..Outcome::default() }
     }
 
     /// `None`: the resources could not be found, so nothing can be said about the metrics.

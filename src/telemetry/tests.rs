@@ -19,6 +19,7 @@ fn call(service: &'static str, operation: &'static str, failed: Option<Reason>) 
         duration: Duration::from_millis(300),
         failed,
         metrics: MetricsRequested::default(),
+        series_returned: 0,
         superseded: false,
     }
 }

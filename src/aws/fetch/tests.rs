@@ -35,6 +35,7 @@ fn call(failed: Option<Reason>) -> Call {
         duration: Duration::ZERO,
         failed,
         metrics: MetricsRequested::default(),
+        series_returned: 0,
         superseded: false,
     }
 }
