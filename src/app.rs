@@ -2,6 +2,7 @@
 
 pub mod bridge;
 pub mod check;
+pub mod clouds;
 pub mod demo;
 pub mod healthcheck;
 pub mod iam;

@@ -9,6 +9,7 @@ pub mod log;
 pub mod metrics;
 pub mod price;
 mod process;
+mod stackdriver;
 mod text;
 mod yace;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use self::metrics::{Metrics, fraction_of};
 use self::price::{Dollars, Price};
+use self::stackdriver::StackdriverCounters;
 use self::yace::YaceCounters;
 use crate::model::{Now, Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
@@ -101,10 +103,22 @@ pub struct PageLabels {
     pub encoding: &'static str,
 }
 
+/// Which self-metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All of them.
+    All,
+    /// Those that stackdriver_exporter puts beside the cloud's metrics.
+    Beside,
+    /// All others.
+    Apart,
+}
+
 /// All self-metrics. Shared by `Arc`; every method may be called from anywhere.
 pub struct Telemetry {
     metrics: Metrics,
     yace: Option<YaceCounters>,
+    stackdriver: Option<StackdriverCounters>,
     prices: Vec<Price>,
     dollars: Mutex<Dollars>,
     /// The ages at which a page shows jobs are computed from these when the page is written.
@@ -122,11 +136,18 @@ impl Telemetry {
         Self {
             metrics,
             yace: settings.yace.then(YaceCounters::default),
+            stackdriver: None,
             prices: settings.prices,
             dollars: Mutex::default(),
             fresh_at: Mutex::default(),
             process_started_seconds: process::started_seconds(),
         }
+    }
+
+    /// Shows stackdriver_exporter's own metrics, too.
+    #[must_use]
+    pub fn beside_stackdriver(self) -> Self {
+        Self { stackdriver: Some(StackdriverCounters::default()), ..self }
     }
 
     /// Counts finished calls.
@@ -135,6 +156,9 @@ impl Telemetry {
             self.record_call(call);
             if let Some(yace) = &self.yace {
                 yace.record(call);
+            }
+            if let Some(stackdriver) = &self.stackdriver {
+                stackdriver.record(call);
             }
         }
     }
@@ -224,6 +248,9 @@ impl Telemetry {
             m.job_last_success.get_or_create(&run).set(seconds(now.wall));
             lock(&self.fresh_at).insert((job.clone(), kind), now.steady);
         }
+        if let Some(stackdriver) = self.stackdriver.as_ref().filter(|_| kind == RunKind::Fetch) {
+            stackdriver.fetched(&job.account, !failures.is_empty(), took, now.wall);
+        }
         for (family, count) in [(&m.job_series, series), (&m.job_resources, resources)] {
             if let Some(count) = count {
                 family.get_or_create(&job_labels(job)).set(i64::try_from(count).unwrap_or(i64::MAX));
@@ -261,6 +288,9 @@ impl Telemetry {
         }
         m.job_series.remove(&job_labels(job));
         m.job_resources.remove(&job_labels(job));
+        if let Some(stackdriver) = &self.stackdriver {
+            stackdriver.retire(&job.account);
+        }
     }
 
     /// The configuration was loaded, at start or again, or could not be.
@@ -293,6 +323,23 @@ impl Telemetry {
 
     /// The self-metrics at `now` (steady): families in the order of their names. In OpenMetrics the text ends with `# EOF`.
     pub fn encode(&self, now: Timestamp, format: Format) -> String {
+        self.encode_share(Share::All, now, format)
+    }
+
+    /// A part of the self-metrics, like [`Self::encode`].
+    pub fn encode_share(&self, share: Share, now: Timestamp, format: Format) -> String {
+        let mut families = Vec::new();
+        if share != Share::Apart {
+            families.extend(self.stackdriver.iter().flat_map(StackdriverCounters::families));
+        }
+        if share != Share::Beside {
+            families.extend(self.families(now, format));
+        }
+        text::write(families, format)
+    }
+
+    /// All but stackdriver_exporter's.
+    fn families(&self, now: Timestamp, format: Format) -> Vec<text::FamilyText> {
         for ((job, kind), at) in &*lock(&self.fresh_at) {
             let age = now.since(*at).as_secs_f64();
             self.metrics.job_age.get_or_create(&run_labels(job, *kind)).set(age);
@@ -302,12 +349,12 @@ impl Telemetry {
         if let (Some(yace), Format::Text) = (&self.yace, format) {
             families.extend(yace.families());
         }
-        text::write(families, format)
+        families
     }
 }
 
 /// The names that self-metrics may have: a cloud's family must not start like this.
-pub const RESERVED_PREFIXES: [&str; 3] = ["raingauge_", "process_", "yace_"];
+pub const RESERVED_PREFIXES: [&str; 4] = ["raingauge_", "process_", "yace_", stackdriver::PREFIX];
 
 fn job_labels(job: &JobLabels) -> metrics::Labels<3> {
     [("job", Text::clone(&job.job)), ("region", Text::clone(&job.region)), ("account", Text::clone(&job.account))]

@@ -497,7 +497,7 @@ fn the_command_line_wins() {
         ]
         .map(Into::into)
         .into_iter(),
-        &|_| None,
+        raingauge::cli::Outside { env: &|_| None, file: &|path| Err(path.to_owned()) },
     ) {
         Ok(raingauge::cli::Command::YaceRun(run)) => run,
         other => panic!("{other:?}"),

@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use crate::app::bridge::{Bridge, Shared};
+use crate::app::clouds::{self, Clouds};
 use crate::app::states::States;
 use crate::app::{listen, network, signals};
 use crate::aws::client::{Clients, Network};
@@ -15,7 +16,7 @@ use crate::aws::job::Concurrency;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
-use crate::expose::http::{self, Web};
+use crate::expose::http::{self, Manners, Web};
 use crate::expose::status::{Cost, Status};
 use crate::model::{Text, Timestamp};
 use crate::store::Store;
@@ -178,6 +179,7 @@ pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send 
 #[derive(Clone)]
 pub struct Daemon {
     shared: Shared,
+    clouds: Clouds,
     bridge: Arc<Bridge>,
     exposition: Arc<Exposition>,
     about: Arc<About>,
@@ -201,10 +203,10 @@ impl Daemon {
         let exposition =
             Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
         let shared = Shared { clock, store, telemetry, readiness: Readiness::default(), states: States::default() };
-        let access = settings.aws.as_ref().map(|a| a.access.clone()).unwrap_or_default();
-        let bridge = Arc::new(Bridge::new(shared.clone(), network, &access));
+        let bridge = Arc::new(Bridge::new(shared.clone(), clouds::limits(settings), None));
         Self {
             shared,
+            clouds: Clouds { aws: network },
             bridge,
             exposition,
             about: Arc::new(about),
@@ -271,7 +273,7 @@ impl Daemon {
     }
 
     async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
-        self.bridge.apply(&settings.aws.clone().unwrap_or_default()).await?;
+        self.bridge.apply(self.clouds.targets(settings).await?).await;
         self.shared.readiness.release(&Text::from(STARTING));
         Ok(())
     }
@@ -284,7 +286,7 @@ impl Daemon {
             ready: Arc::new(move || readiness.missing()),
             status: Arc::new(move || daemon.status()),
             reload,
-            yace: self.about.yace,
+            manners: if self.about.yace { Manners::Yace } else { Manners::Native },
             clock: Arc::new(move || clock.read().steady),
         }
     }
