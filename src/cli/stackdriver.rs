@@ -38,8 +38,8 @@ pub struct StackdriverRun {
     pub endpoint: Option<String>,
     /// `--stackdriver.max-retries`; `None`: not given.
     pub max_retries: Option<u32>,
-    /// `--stackdriver.http-timeout`; zero: none.
-    pub http_timeout: Duration,
+    /// `--stackdriver.http-timeout`; zero: none; `None`: not given.
+    pub http_timeout: Option<Duration>,
     /// `--stackdriver.max-backoff`.
     pub max_backoff: Duration,
     /// `--stackdriver.backoff-jitter`.
@@ -190,7 +190,7 @@ fn run(values: &Values, env: &dyn Fn(&str) -> Option<String>) -> Result<Stackdri
             .map(str::to_owned)
             .or_else(|| set("CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING")),
         max_retries: values.integers("stackdriver.max-retries")?.first().map(|n| u32::try_from(*n).unwrap_or(0)),
-        http_timeout: length("stackdriver.http-timeout", seconds(10))?,
+        http_timeout: values.duration("stackdriver.http-timeout")?.map(Signed::or_zero),
         max_backoff: length("stackdriver.max-backoff", seconds(5))?,
         backoff_jitter: length("stackdriver.backoff-jitter", seconds(1))?,
         retry_statuses: statuses(&values.integers("stackdriver.retry-statuses")?),

@@ -233,7 +233,7 @@ fn stackdriver_defaults() {
     assert_eq!((&*run.telemetry_path, &*run.cloud_path), ("/metrics", "/metrics"));
     assert_eq!(run.universe_domain, "googleapis.com");
     assert_eq!((run.max_retries, run.retry_statuses.len()), (None, 0));
-    assert_eq!([run.http_timeout, run.max_backoff, run.backoff_jitter].map(|d| d.as_secs()), [10, 5, 1]);
+    assert_eq!((run.http_timeout, run.max_backoff.as_secs(), run.backoff_jitter.as_secs()), (None, 5, 1));
     assert_eq!((run.interval.length.as_secs(), run.offset.length.as_secs()), (300, 0));
     assert!(run.fill_missing_labels && run.descriptor_cache_only_google);
     assert!(!run.ingest_delay && !run.drop_delegated_projects && !run.aggregate_deltas && !run.on_scrape);

@@ -49,7 +49,7 @@ pub const REQUESTS: Price = Price {
 
 /// `timeSeries.list`.
 pub const SERIES_RETURNED: Price = Price {
-    item: "timeSeries.list",
+    item: "ListTimeSeries",
     dollars: 0.50,
     per: 1_000_000.0,
     unit: "time series returned",
@@ -59,7 +59,7 @@ pub const SERIES_RETURNED: Price = Price {
 
 /// What is charged by what the answers held.
 pub(crate) fn by_item(operation: &str) -> Option<&'static Price> {
-    (operation == "timeSeries.list").then_some(&SERIES_RETURNED)
+    (operation == "ListTimeSeries").then_some(&SERIES_RETURNED)
 }
 
 /// What of a call is charged.

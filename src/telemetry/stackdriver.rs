@@ -71,8 +71,8 @@ struct Project {
 impl StackdriverCounters {
     pub(super) fn record(&self, call: &Call) {
         let counts = match call.operation {
-            "metricDescriptors.list" => call.failed.is_none(),
-            operation => operation == "timeSeries.list",
+            "ListMetricDescriptors" => call.failed.is_none(),
+            operation => operation == "ListTimeSeries",
         };
         if counts {
             lock(&self.projects).entry(Text::clone(&call.account)).or_default().calls += 1;

@@ -165,9 +165,8 @@ fn comparison(selector: String, words: &mut Vec<Word>) -> Result<Filter, String>
     }
     let test = match words.pop() {
         Some(Word::Text(text)) if contains => Test::Contains(text),
-        Some(Word::Text(text)) => Test::OneOf(vec![text]),
         Some(Word::Plain(function)) if words.last() == Some(&Word::Sign('(')) => call(&function, words)?,
-        Some(Word::Plain(text)) => Test::OneOf(vec![text]),
+        Some(Word::Text(text) | Word::Plain(text)) => Test::OneOf(vec![text]),
         other => return Err(format!("the filter has {other:?} where a value should be")),
     };
     let is = Filter::Is { selector, test };

@@ -55,7 +55,7 @@ impl MemoryGoogle {
         if failed == Some(Reason::Timeout) {
             tokio::time::sleep(PATIENCE).await;
         }
-        let is_series = operation == "timeSeries.list";
+        let is_series = operation == "ListTimeSeries";
         let call = Call {
             service: "monitoring",
             operation,
@@ -115,7 +115,7 @@ impl Api for MemoryGoogle {
                 let items = ops::projects(&self.cloud.world.spec().google, filter);
                 Ok((Page { items, next: None }, 0))
             };
-            self.call("projects.list", &"".into(), page.as_deref(), empty(), list).await
+            self.call("ListProjects", &"".into(), page.as_deref(), empty(), list).await
         })
     }
 
@@ -140,7 +140,7 @@ impl Api for MemoryGoogle {
                 };
                 Ok((Page { items: metrics.iter().map(descriptor).collect(), next }, 0))
             };
-            self.call("metricDescriptors.list", &request.project, page.as_deref(), empty(), list).await
+            self.call("ListMetricDescriptors", &request.project, page.as_deref(), empty(), list).await
         })
     }
 
@@ -165,7 +165,7 @@ impl Api for MemoryGoogle {
                 let returned = series.len() as u64;
                 Ok((TimeSeriesPage { series, next, ..TimeSeriesPage::default() }, returned))
             };
-            self.call("timeSeries.list", request.project, page.as_deref(), TimeSeriesPage::default(), list).await
+            self.call("ListTimeSeries", request.project, page.as_deref(), TimeSeriesPage::default(), list).await
         })
     }
 }

@@ -72,7 +72,7 @@ fn one(
         value_type: metric.value_type,
         ..TimeSeries::default()
     };
-    let team = if resource % 2 == 0 { "shop" } else { "billing" };
+    let team = if resource.is_multiple_of(2) { "shop" } else { "billing" };
     let metadata = vec![
         ("user_labels.team".into(), team.into()),
         ("system_labels.name".into(), format!("{}-{resource}", metric.resource.name).into()),
@@ -164,7 +164,7 @@ impl Series {
         let drawn = derive(self.seed, n.unsigned_abs());
         match self.metric.value_type {
             ValueType::Other => Value::Missing,
-            ValueType::Bool => Value::Integer(i64::from(drawn % 8 != 0)),
+            ValueType::Bool => Value::Integer(i64::from(!drawn.is_multiple_of(8))),
             ValueType::Double if is_gauge => Value::Double(unit(drawn) * f64::from(self.metric.size)),
             ValueType::Double => Value::Double(self.counted(first, n) as f64 / 8.0),
             ValueType::Int64 if is_gauge => Value::Integer((drawn % u64::from(self.metric.size * 2)).cast_signed()),

@@ -34,9 +34,9 @@ pub(super) async fn answer(cloud: &Cloud, incoming: &Incoming) -> Option<Reply> 
     }
     let monitoring = path.strip_prefix("/v3/projects/").and_then(|rest| rest.split_once('/'));
     let (project, operation) = match monitoring {
-        Some((project, "metricDescriptors")) => (decode(project), "metricDescriptors.list"),
-        Some((project, "timeSeries")) => (decode(project), "timeSeries.list"),
-        _ if path == "/v1/projects" => ("".into(), "projects.list"),
+        Some((project, "metricDescriptors")) => (decode(project), "ListMetricDescriptors"),
+        Some((project, "timeSeries")) => (decode(project), "ListTimeSeries"),
+        _ if path == "/v1/projects" => ("".into(), "ListProjects"),
         _ => return None,
     };
     let caller = caller(cloud, &project);
@@ -47,8 +47,8 @@ pub(super) async fn answer(cloud: &Cloud, incoming: &Incoming) -> Option<Reply> 
     let query = Query::of(incoming);
     let page = query.get("pageToken");
     let answer = || match operation {
-        "metricDescriptors.list" => descriptors(cloud, &project, &query),
-        "timeSeries.list" => time_series(cloud, &project, &query),
+        "ListMetricDescriptors" => descriptors(cloud, &project, &query),
+        "ListTimeSeries" => time_series(cloud, &project, &query),
         _ => {
             let ids = ops::projects(&cloud.world.spec().google, query.get("filter").unwrap_or_default());
             let project = |id: &Text| json!({ "projectId": &**id, "lifecycleState": "ACTIVE" });
