@@ -22,7 +22,7 @@ use raingauge::aws::api::{
 use raingauge::aws::catalog;
 use raingauge::aws::fetch::Fetch;
 use raingauge::aws::inventory::{FoundMetric, Inventory};
-use raingauge::aws::job::{Dimension, Discovery, Job, JobKind, Metric, Naming, Role, Tag, Timing};
+use raingauge::aws::job::{Dimension, Discovery, Job, JobKind, Metric, Naming, Pace, Role, Tag, Timing, WindowRule};
 use raingauge::aws::plan::plan;
 use raingauge::aws::question::Question;
 use raingauge::model::{Now, Text, Timestamp};
@@ -40,6 +40,9 @@ fn job() -> Job {
         period_seconds: NonZeroU32::MIN.saturating_add(299),
         length_seconds: 300,
         delay_seconds: 0,
+        rule: WindowRule::Yace,
+        pace: Pace::Every(Duration::from_secs(300)),
+        outlives: Duration::ZERO,
         nil_to_zero: false,
         add_timestamp: false,
         export_all_data_points: false,

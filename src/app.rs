@@ -8,6 +8,7 @@ pub mod healthcheck;
 pub mod iam;
 pub mod listen;
 pub mod network;
+pub mod protection;
 pub mod reload;
 pub mod run;
 pub mod signals;
@@ -71,10 +72,10 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             })?;
             Ok(0)
         }
-        Command::Run { config, listen_addresses, log } => {
+        Command::Run { config, listen_addresses, web_config_file, log } => {
             start_log(log, false)?;
-            let options = RunOptions { config, load: LoadOptions::default(), listen_addresses, yace: false };
-            daemon(options)
+            let load = LoadOptions::default();
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, yace: false })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::StackdriverRun(_flags) => anyhow::bail!("TODO"),
@@ -95,6 +96,7 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         config: flags.config.clone(),
         load: check::load_options(flags),
         listen_addresses: vec![flags.listen_address.clone()],
+        web_config_file: None,
         yace: true,
     })
 }

@@ -9,6 +9,7 @@
 pub mod api;
 pub mod associate;
 mod batch;
+pub mod cadence;
 pub mod catalog;
 pub mod client;
 pub mod convert;

@@ -40,6 +40,8 @@ pub enum Command {
         config: PathBuf,
         /// Where to serve; empty: what the file says, or the default.
         listen_addresses: Vec<String>,
+        /// Certificates and passwords, instead of what the file says.
+        web_config_file: Option<PathBuf>,
         /// The log.
         log: Log,
     },

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -39,6 +39,11 @@ impl Clock {
         let (start, instant) = self.started;
         let unshifted = if self.speed == 1 { wall() } else { start.plus(instant.elapsed() * self.speed) };
         Timestamp::from_millis(unshifted.as_millis().saturating_add(self.shift_ms.load(Ordering::Relaxed)))
+    }
+
+    /// How long it really takes until this clock shows `at`; zero when that is past.
+    pub fn until(&self, at: Timestamp) -> Duration {
+        at.since(self.now()) / self.speed
     }
 
     /// Makes this clock and its clones show a time that differs from the machine's by `ms` more. For the simulated

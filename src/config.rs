@@ -22,6 +22,7 @@ mod recognise;
 mod report;
 mod resolve;
 mod scalar;
+pub mod web;
 mod written;
 
 /// Whose vocabulary a file speaks.
@@ -49,6 +50,8 @@ pub struct Settings {
 pub struct WebSettings {
     /// `web.listen_addresses`; empty: the command line's, or `0.0.0.0:5000`.
     pub listen_addresses: Vec<SocketAddr>,
+    /// `web.config_file`: certificates, passwords, headers; relative to where the daemon was started.
+    pub config_file: Option<PathBuf>,
 }
 
 /// A mistake or a warning, with its place.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::model::{Now, Snapshot, Text};
+use crate::model::{Now, Snapshot, Text, Timestamp};
 
 /// Why something failed. The names are the label values of `raingauge_job_failures_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -243,6 +243,8 @@ pub struct Outcome {
     pub resources: Option<usize>,
     /// Series of the answers that are not shown.
     pub left_out: LeftOuts,
+    /// Wall time at which there will be something to do again; `None`: after the worker's interval, as always.
+    pub next_due: Option<Timestamp>,
 }
 
 /// A document that outlives the process and belongs to one source.

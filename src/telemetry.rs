@@ -114,6 +114,15 @@ pub enum Share {
     Apart,
 }
 
+/// Why a request got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No user, or not the right password.
+    Unauthorized,
+    /// More requests than the rate allows.
+    TooMany,
+}
+
 /// All self-metrics. Shared by `Arc`; every method may be called from anywhere.
 pub struct Telemetry {
     metrics: Metrics,
@@ -299,6 +308,15 @@ impl Telemetry {
         if ok {
             self.metrics.reload_time.set(seconds(now));
         }
+    }
+
+    /// A request was refused.
+    pub fn refused(&self, refusal: Refusal) {
+        let reason = match refusal {
+            Refusal::Unauthorized => "unauthorized",
+            Refusal::TooMany => "rate_limited",
+        };
+        self.metrics.http_refused.get_or_create(&[("reason", reason.into())]).inc();
     }
 
     /// A variant of the page was rendered.

@@ -397,7 +397,7 @@ fn native_files() {
     assert_eq!(aws.jobs[0].metrics_per_query.get(), 100);
     assert_eq!(aws.jobs[0].timing.interval, Duration::from_secs(600));
     assert_eq!(aws.jobs[0].timing.inventory_interval, Duration::from_secs(900));
-    assert_eq!(aws.jobs[0].timing.stale_after, Duration::from_secs(1200));
+    assert_eq!(aws.jobs[0].timing.stale_after, Duration::from_secs(1320));
 }
 
 #[test]
@@ -430,7 +430,6 @@ fn native_mistakes() {
         (with("  apiVersion: v1alpha1\n"), "unknown key `apiVersion`"),
         (with("  sts-region: ${NOT_SET}\n"), "2:15: the environment variable NOT_SET is not set"),
         (with("  sts-region: ${\n"), "begins the name of a variable"),
-        (format!("web: {{config_file: x}}\n{}", with("")), "web.config_file: … not supported yet"),
         (format!("web: {{listen_addresses: [nowhere]}}\n{}", with("")), "listen_addresses[0]: `nowhere` is no address"),
         (format!("gcp: {{}}\n{}", with("")), "gcp: … not built yet"),
         (format!("agent: {{metrics: {{}}}}\n{}", with("")), "agent: … not built yet"),

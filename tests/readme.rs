@@ -35,15 +35,17 @@ fn documents() -> Vec<(PathBuf, String)> {
     paths.into_iter().map(|p| (p.clone(), fs::read_to_string(p).unwrap())).collect()
 }
 
-/// The fenced blocks of a document: what stands behind the fence, and what is inside.
+/// The fenced blocks of a document: what stands behind the fence, and what is inside. A block in a list is indented.
 fn blocks(text: &str) -> Vec<(&str, String)> {
     let mut blocks = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
-        if let Some(kind) = line.strip_prefix("```") {
-            let inside: Vec<_> = lines.by_ref().take_while(|l| !l.starts_with("```")).collect();
-            blocks.push((kind, inside.join("\n")));
-        }
+        let Some((indent, kind)) = line.split_once("```").filter(|(before, _)| before.trim().is_empty()) else {
+            continue;
+        };
+        let inside: Vec<_> = lines.by_ref().take_while(|l| !l.trim_start().starts_with("```")).collect();
+        let inside: Vec<_> = inside.into_iter().map(|l| l.strip_prefix(indent).unwrap_or(l)).collect();
+        blocks.push((kind, inside.join("\n")));
     }
     blocks
 }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::path::Path;
 
+use crate::app::protection;
 use crate::aws::job::Concurrency;
 use crate::cli::{Limits, YaceRun};
 use crate::config::{self, Dialect, LoadOptions, Loaded};
@@ -48,12 +49,12 @@ pub fn verify(path: &Path, out: &mut dyn Write) -> io::Result<u8> {
 /// Whether the file is good.
 fn report(path: &Path, options: &LoadOptions, out: &mut dyn Write) -> io::Result<bool> {
     let file = path.display();
-    let (warnings, verdict) = match config::load(path, options) {
+    let (warnings, web, verdict) = match config::load(path, options) {
         Ok(loaded) => {
             let summary = summary(&loaded);
-            (loaded.warnings, Ok(summary))
+            (loaded.warnings, loaded.settings.web.config_file, Ok(summary))
         }
-        Err(mut mistakes) => (std::mem::take(&mut mistakes.warnings), Err(mistakes)),
+        Err(mut mistakes) => (std::mem::take(&mut mistakes.warnings), None, Err(mistakes)),
     };
     for warning in warnings {
         writeln!(out, "warning: {file}:{warning}")?;
@@ -66,7 +67,16 @@ fn report(path: &Path, options: &LoadOptions, out: &mut dyn Write) -> io::Result
             writeln!(out, "{file}: {n} mistake{}", if n == 1 { "" } else { "s" })?;
         }
     }
-    Ok(verdict.is_ok())
+    Ok(verdict.is_ok() && protected(web.as_deref(), out)?)
+}
+
+/// Whether the web configuration file that it names, if any, is good, and all that this one names.
+fn protected(file: Option<&Path>, out: &mut dyn Write) -> io::Result<bool> {
+    let loaded = protection::load(file);
+    if let Err(e) = &loaded {
+        writeln!(out, "{e:#}")?;
+    }
+    Ok(loaded.is_ok())
 }
 
 /// The dialect, and how many jobs and metrics there are.

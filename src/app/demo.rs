@@ -12,6 +12,7 @@ use crate::app::{listen, signals};
 use crate::aws::client::{Emulator, Network};
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions};
+use crate::expose::guard::Guarding;
 use crate::sim::example_yace_config;
 use crate::sim::{SimCloud, WorldSpec};
 
@@ -44,12 +45,13 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
         started: clock.now(),
     };
     for listener in &listeners {
-        writeln!(out, "{}", how_to_use(&cloud, &listen::url(listener))).context("failed to say what the demo does")?;
+        writeln!(out, "{}", how_to_use(&cloud, &listen::url("http", listener)))
+            .context("failed to say what the demo does")?;
     }
     out.flush().context("failed to say what the demo does")?;
     let daemon = Daemon::new(clock, network, &settings, about);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("the demo has no file to reload".to_owned()) }));
-    daemon.serve(listeners, settings, reload, signals::terminated()).await?;
+    daemon.serve(listeners, &Guarding::default(), settings, reload, signals::terminated()).await?;
     cloud.shutdown().await;
     Ok(())
 }

@@ -49,10 +49,10 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 /// What to print: the address with which a browser on this machine reaches the listener.
-pub fn url(listener: &TcpListener) -> String {
+pub fn url(scheme: &str, listener: &TcpListener) -> String {
     match listener.local_addr() {
-        Ok(a) if a.ip().is_unspecified() => format!("http://localhost:{}", a.port()),
-        Ok(a) => format!("http://{a}"),
+        Ok(a) if a.ip().is_unspecified() => format!("{scheme}://localhost:{}", a.port()),
+        Ok(a) => format!("{scheme}://{a}"),
         Err(_) => "an unknown address".to_owned(),
     }
 }
@@ -65,7 +65,7 @@ mod tests {
     async fn every_spelling_binds_and_a_wrong_one_is_named() {
         let spellings = [":0", "localhost:0", "127.0.0.1:0"].map(str::to_owned);
         let listeners = bind(&spellings).await.unwrap();
-        assert!(url(&listeners[0]).starts_with("http://localhost:"));
+        assert!(url("http", &listeners[0]).starts_with("http://localhost:"));
         for wrong in [":x", "nowhere", ":70000"] {
             let error = format!("{:#}", bind(&[wrong.to_owned()]).await.unwrap_err());
             assert!(error.contains(wrong), "{error}");

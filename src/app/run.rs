@@ -4,18 +4,20 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::clouds::{self, Clouds};
 use crate::app::states::States;
-use crate::app::{listen, network, signals};
+use crate::app::{listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
+use crate::expose::guard::Guarding;
 use crate::expose::http::{self, Manners, Web};
 use crate::expose::status::{Cost, Status};
 use crate::model::{Text, Timestamp};
@@ -44,6 +46,8 @@ pub struct RunOptions {
     pub load: LoadOptions,
     /// Overrides the file's; empty: the file's or the default.
     pub listen_addresses: Vec<String>,
+    /// Certificates and passwords, instead of what the file says.
+    pub web_config_file: Option<PathBuf>,
     /// Behave as YACE does: its routes, its counters.
     pub yace: bool,
 }
@@ -65,8 +69,10 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let network = network::from_env()?;
     Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);
+    let guarding = guarding(&options, &loaded.settings)?;
     let listeners = listen::bind(&addresses).await?;
-    run_in(Surroundings { clock: Clock::system(), network, listeners }, options, loaded, signals::terminated()).await
+    let surroundings = Surroundings { clock: Clock::system(), network, listeners, guarding };
+    run_in(surroundings, options, loaded, signals::terminated()).await
 }
 
 /// What the daemon finds around it: the process's own, or a test's.
@@ -77,6 +83,8 @@ pub struct Surroundings {
     pub network: Network,
     /// Where it serves.
     pub listeners: Vec<TcpListener>,
+    /// Who may ask.
+    pub guarding: Guarding,
 }
 
 /// Runs until `shutdown` completes; HUP reloads.
@@ -86,7 +94,7 @@ pub async fn run_in(
     loaded: Loaded,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
-    let Surroundings { clock, network, listeners } = surroundings;
+    let Surroundings { clock, network, listeners, guarding } = surroundings;
     let about = About {
         source: options.config.display().to_string(),
         notice: None,
@@ -106,9 +114,23 @@ pub async fn run_in(
         let reload = Arc::clone(&reload);
         tokio::spawn(signals::on_hangup(move || reload()))
     };
-    daemon.serve(listeners, loaded.settings, reload, shutdown).await?;
+    daemon.serve(listeners, &guarding, loaded.settings, reload, shutdown).await?;
     hangups.abort();
     Ok(())
+}
+
+/// The guard that the web configuration file describes; changes of it are followed from now on.
+fn guarding(options: &RunOptions, settings: &Settings) -> Result<Guarding, StartError> {
+    let file = options.web_config_file.clone().or_else(|| settings.web.config_file.clone());
+    let loaded = protection::load(file.as_deref()).map_err(|e| match e.downcast::<Mistakes>() {
+        Ok(mistakes) => StartError::Config(mistakes),
+        Err(other) => StartError::Start(other),
+    });
+    let guarding = Guarding::new(ArcSwap::from_pointee(loaded?));
+    if let Some(file) = file {
+        tokio::spawn(protection::follow(file, Arc::clone(&guarding)));
+    }
+    Ok(guarding)
 }
 
 /// Reads the file and logs its warnings.
@@ -233,12 +255,14 @@ impl Daemon {
     pub async fn serve(
         &self,
         listeners: Vec<TcpListener>,
+        guarding: &Guarding,
         settings: Settings,
         reload: Reload,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
+        let scheme = if guarding.load().tls.is_some() { "https" } else { "http" };
         for listener in &listeners {
-            tracing::info!("raingauge {} is listening on {}", env!("CARGO_PKG_VERSION"), listen::url(listener));
+            tracing::info!("raingauge {} is listening on {}", env!("CARGO_PKG_VERSION"), listen::url(scheme, listener));
         }
         // Until the jobs are known, nothing is ready, however early somebody asks.
         self.shared.readiness.expect(Text::from(STARTING));
@@ -253,6 +277,7 @@ impl Daemon {
             daemon.bridge.sweep().await;
         });
         let router = http::router(self.web(reload));
+        let router = http::guarded(router, Arc::clone(guarding), Arc::clone(&self.shared.telemetry));
         let (running, ended) = tokio::sync::oneshot::channel::<()>();
         let shutdown = async move {
             shutdown.await;
@@ -264,7 +289,7 @@ impl Daemon {
             tokio::time::sleep(DRAIN).await;
         };
         tokio::select! {
-            () = http::serve(listeners, router, shutdown) => {}
+            () = http::serve(listeners, router, guarding, shutdown) => {}
             () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
         }
         background.abort();

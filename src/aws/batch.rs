@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::aws::api::{Api, MetricDataRequest, MetricResult, Point, StatusCode};
 use crate::aws::job::Job;
 use crate::aws::listing::{Pages, Turn, too_many_pages};
-use crate::aws::plan::{self, Batch};
+use crate::aws::plan::Batch;
 use crate::model::Timestamp;
 use crate::seam::{Call, Failure, Reason};
 
@@ -49,27 +49,43 @@ impl Answer {
     }
 }
 
+/// What a batch asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    /// Points from here on are asked for.
+    pub(super) from: Timestamp,
+    /// Points before this are only evidence of when they came.
+    pub(super) start: Timestamp,
+    /// Exclusive.
+    pub(super) end: Timestamp,
+}
+
 /// The window of a batch at `now`. Where all points are shown, what failed fetches left out since `watermark` is asked for
 /// as well.
-pub(super) fn window(job: &Job, batch: &Batch, watermark: Option<Timestamp>, now: Timestamp) -> (Timestamp, Timestamp) {
-    let (start, end) = plan::window(now, batch.period_seconds, batch.delay_seconds, batch.length_seconds);
+pub(super) fn window(
+    job: &Job,
+    batch: &Batch,
+    late_seconds: u32,
+    watermark: Option<Timestamp>,
+    now: Timestamp,
+) -> Window {
+    let (start, end) = batch.rhythm.window(now, late_seconds, batch.length_seconds);
     let shows_all = |entry: u32| job.metrics.get(entry as usize).is_some_and(|m| m.export_all_data_points);
-    match watermark {
-        Some(last) if batch.targets.iter().any(|t| shows_all(t.entry)) => {
-            (start.min(last.max(end.minus(MAX_CATCH_UP))), end)
-        }
-        _ => (start, end),
-    }
+    let start = match watermark {
+        Some(last) if batch.targets.iter().any(|t| shows_all(t.entry)) => start.min(last.max(end.minus(MAX_CATCH_UP))),
+        _ => start,
+    };
+    Window { from: batch.rhythm.evidence_start(start, end), start, end }
 }
 
 /// Asks for a batch, all pages of it.
-pub(super) async fn ask(job: &Job, api: &dyn Api, batch: &Batch, (start, end): (Timestamp, Timestamp)) -> Answer {
+pub(super) async fn ask(job: &Job, api: &dyn Api, batch: &Batch, window: Window) -> Answer {
     let request = MetricDataRequest {
         namespace: &job.namespace,
         queries: &batch.queries,
-        period_seconds: batch.period_seconds,
-        start,
-        end,
+        period_seconds: batch.rhythm.period_seconds,
+        start: window.from,
+        end: window.end,
     };
     let mut answer = Answer { results: Vec::new(), calls: Vec::new(), failure: None };
     answer.results.resize_with(batch.queries.len(), || None);

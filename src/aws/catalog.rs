@@ -7,9 +7,11 @@ use std::fmt;
 use std::sync::OnceLock;
 
 pub mod pattern;
+mod publish;
 mod table;
 
 pub use pattern::{ArnMatcher, BadMapping};
+pub use publish::publish_delay_seconds;
 
 /// A row of the table.
 pub struct Service {

@@ -1,4 +1,4 @@
-//! Pure: inventories to series, results to samples, in YACE's names and with YACE's rules (`docs/migrating.md` lists where
+//! Pure: inventories to series, results to samples, in YACE's names and with YACE's rules (`docs/migrating-from-yace.md` lists where
 //! we differ on purpose).
 
 use crate::aws::api::{Point, Resource};
@@ -128,8 +128,10 @@ pub fn samples(metric: &Metric, points: &mut [Point], out: &mut Vec<Cell>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::job::{Pace, WindowRule};
     use crate::model::Timestamp;
     use std::num::NonZeroU32;
+    use std::time::Duration;
 
     fn metric() -> Metric {
         Metric {
@@ -138,6 +140,9 @@ mod tests {
             period_seconds: NonZeroU32::new(60).unwrap(),
             length_seconds: 300,
             delay_seconds: 0,
+            rule: WindowRule::Yace,
+            pace: Pace::Every(Duration::from_secs(300)),
+            outlives: Duration::ZERO,
             nil_to_zero: false,
             add_timestamp: false,
             export_all_data_points: false,

@@ -11,15 +11,22 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::aws::api::Api;
-use crate::aws::batch::{self, Incomplete, QueryResult};
+use crate::aws::batch::{self, Answer, Incomplete, QueryResult, Window};
 use crate::aws::convert;
 use crate::aws::enhanced::{self, Described, Kept};
 use crate::aws::inventory::Inventory;
-use crate::aws::job::{Job, JobKind, Naming};
+use crate::aws::job::{Dimension, Job, JobKind, Naming};
 use crate::aws::plan::{self, Batch, Plan};
 use crate::aws::statics;
 use crate::model::{Cell, Now, Snapshot, Text, Timestamp};
 use crate::seam::{Call, Failure, Outcome, Progress, Reason, Source};
+
+mod memory;
+mod paced;
+
+pub use memory::Memory;
+use paced::Chosen;
+pub(super) use paced::Paced;
 
 /// Batches of one job that wait for their answers at the same time; the gate decides about the calls of all jobs.
 const BATCHES_IN_FLIGHT: usize = 8;
@@ -38,6 +45,8 @@ pub struct Fetch {
     enhanced: Kept,
     /// What was shown in this place before.
     inherited: Option<Arc<Snapshot>>,
+    /// What an earlier process remembered.
+    remembered: Option<Memory>,
 }
 
 /// What belongs to the newest inventory. It is kept true while a run goes on, since that may be dropped at any time.
@@ -45,8 +54,14 @@ struct Current {
     inventory: Arc<Inventory>,
     plan: Arc<Plan>,
     snapshot: Snapshot,
-    /// For each batch: the end of the last window that came back whole.
+    /// For each batch: the end of the last window that came back whole. Not kept where each series has its own.
     watermarks: Vec<Option<Timestamp>>,
+    /// When each series is asked for; `None`: all of them in every run.
+    paced: Option<Paced>,
+    /// When all of them were asked for last.
+    asked: Option<Timestamp>,
+    /// Whether any query was answered so far.
+    seen: bool,
 }
 
 /// The times of one run.
@@ -65,6 +80,11 @@ impl RunClock {
         self.started.0.wall
     }
 
+    /// Both times at the start.
+    fn now(self) -> Now {
+        self.started.0
+    }
+
     /// Steady time now: an answer is as old as its arrival, not as its run.
     pub(super) fn steady(self) -> Timestamp {
         self.started.0.steady.plus(self.started.1.elapsed())
@@ -79,7 +99,16 @@ impl Fetch {
         naming: Naming,
         inventories: watch::Receiver<Option<Arc<Inventory>>>,
     ) -> Self {
-        Self { job, api, naming, inventories, current: None, enhanced: Kept::default(), inherited: None }
+        Self {
+            job,
+            api,
+            naming,
+            inventories,
+            current: None,
+            enhanced: Kept::default(),
+            inherited: None,
+            remembered: None,
+        }
     }
 
     /// Goes on with the values of whoever fetched here before: series that stay keep theirs until there are new ones.
@@ -89,19 +118,35 @@ impl Fetch {
         self
     }
 
+    /// Goes on where an earlier process stopped: what it asked for is shown, and is not asked for again before it is due.
+    #[must_use]
+    pub fn remembering(mut self, memory: Option<Memory>) -> Self {
+        self.remembered = memory;
+        self
+    }
+
+    /// What a later process should know; `None` before the first inventory.
+    pub fn export(&self, now: Now) -> Option<Memory> {
+        self.current.as_ref().map(|c| {
+            let interval = self.job.timing.interval;
+            Memory::of(&c.plan, &c.snapshot, c.paced.as_ref(), &c.watermarks, c.asked.map(|a| a.plus(interval)), now)
+        })
+    }
+
     async fn run(&mut self, clock: RunClock, progress: Progress<'_>) -> Outcome {
         let Some(inventory) = self.inventories.borrow().clone() else { return Outcome::default() };
-        self.follow(&inventory);
+        let is_new = self.follow(&inventory, clock);
         let Some(current) = &mut self.current else { return Outcome::default() };
         current.snapshot.drop_stale(clock.steady());
         let (job, api) = (Arc::clone(&self.job), Arc::clone(&self.api));
         let mut outcome = Outcome::default();
-        let mut seen = if let JobKind::Static(dimensions) = &job.kind {
-            statics::fetch(&job, dimensions, &*api, &current.plan, clock, &mut current.snapshot, &mut outcome).await
+        let seen = if let JobKind::Static(dimensions) = &job.kind {
+            current.statics(&job, dimensions, &*api, clock, &mut outcome).await
         } else {
             current.batches(&job, &*api, clock, &mut outcome, progress).await
         };
-        if wants_enhanced(&job, &self.enhanced, &inventory, clock) {
+        let wants_enhanced = wants_enhanced(&job, &self.enhanced, &inventory, clock);
+        if wants_enhanced {
             // CloudWatch's values do not wait for those of other APIs.
             current.show(&mut outcome, clock, progress);
             let described = describe(&job, &*api, &inventory, &mut outcome.calls).await;
@@ -111,9 +156,12 @@ impl Fetch {
             outcome.failures.extend(self.enhanced.failure().cloned());
         }
         let Some(current) = &mut self.current else { return outcome };
-        seen |= current.confirm(&self.enhanced, clock);
-        current.info(&job, seen, outcome.failures.is_empty(), clock);
-        current.snapshot.drop_stale(clock.steady());
+        outcome.next_due = current.paced.as_ref().and_then(Paced::next_due);
+        let confirmed = current.confirm(&self.enhanced, clock);
+        if seen.is_none() && !confirmed && !is_new && !wants_enhanced {
+            return outcome;
+        }
+        current.follow_up(&job, seen, confirmed, outcome.failures.is_empty(), clock);
         outcome.snapshot = Some(current.snapshot.clone());
         outcome
     }
@@ -130,7 +178,7 @@ impl Fetch {
         let plan = self.plan(&inventory);
         if let Some(current) = &mut self.current {
             let mut snapshot = Snapshot::empty(Arc::clone(&plan.set), shown_for(&self.job));
-            carry_over(&current.snapshot, &mut snapshot);
+            carry_over(&current.snapshot, &mut snapshot, |_, _| {});
             (current.plan, current.snapshot) = (plan, snapshot);
         }
     }
@@ -140,37 +188,58 @@ impl Fetch {
         Arc::new(plan::plan_with(&self.job, self.naming, self.api.region(), inventory, rows))
     }
 
-    /// Makes a new plan when there is a new inventory; series that stay keep their values.
-    fn follow(&mut self, inventory: &Arc<Inventory>) {
+    /// Makes a new plan when there is a new inventory; series that stay keep their values and their times. Returns whether it
+    /// did.
+    fn follow(&mut self, inventory: &Arc<Inventory>, clock: RunClock) -> bool {
         if self.current.as_ref().is_some_and(|c| Arc::ptr_eq(&c.inventory, inventory)) {
-            return;
+            return false;
         }
         self.enhanced.follow(&inventory.resources);
         let plan = self.plan(inventory);
         let mut snapshot = Snapshot::empty(Arc::clone(&plan.set), shown_for(&self.job));
         let mut watermarks = vec![None; plan.batches.len()];
+        let mut paced = Paced::of(&self.job, self.api.region(), inventory, &plan);
+        let (mut asked, mut seen) = (None, false);
         if let Some(values) = self.inherited.take() {
-            carry_over(&values, &mut snapshot);
+            carry_over(&values, &mut snapshot, |_, _| {});
+        }
+        if let Some(memory) = self.remembered.take() {
+            let paced = paced.get_or_insert_with(|| Paced::new(&plan, 0));
+            seen = memory.recall(&plan, paced, &mut snapshot, clock.now());
         }
         if let Some(old) = &self.current {
-            carry_over(&old.snapshot, &mut snapshot);
+            let (tracks, before) = (&mut paced, &old.paced);
+            if before.is_some() && tracks.is_none() {
+                *tracks = Some(Paced::new(&plan, 0));
+            }
+            carry_over(&old.snapshot, &mut snapshot, |from, to| {
+                if let (Some(before), Some(tracks)) = (before, &mut *tracks) {
+                    tracks.go_on(before, from, to);
+                }
+            });
+            if let (Some(before), Some(paced)) = (before, &mut paced) {
+                paced.go_on_learning(&plan, &old.plan, before);
+            }
             for (watermark, batch) in watermarks.iter_mut().zip(&plan.batches) {
                 *watermark = old.watermark(batch);
             }
+            (asked, seen) = (old.asked, old.seen);
         }
-        self.current = Some(Current { inventory: Arc::clone(inventory), plan, snapshot, watermarks });
+        seen &= !plan.batches.is_empty() || !plan.statics.is_empty();
+        let inventory = Arc::clone(inventory);
+        self.current = Some(Current { inventory, plan, snapshot, watermarks, paced, asked, seen });
+        true
     }
 }
 
 impl Current {
-    /// Up to where all batches of the same period and delay are whole.
+    /// Up to where all batches of the same rhythm are whole.
     fn watermark(&self, like: &Batch) -> Option<Timestamp> {
-        let alike = |b: &Batch| b.period_seconds == like.period_seconds && b.delay_seconds == like.delay_seconds;
-        let all = self.plan.batches.iter().zip(&self.watermarks).filter(|(b, _)| alike(b));
+        let all = self.plan.batches.iter().zip(&self.watermarks).filter(|(b, _)| b.rhythm == like.rhythm);
         all.filter_map(|(_, watermark)| *watermark).min()
     }
 
-    /// Returns whether any query was answered.
+    /// Asks for what is due. Returns whether any query was answered; `None`: nothing was due.
     async fn batches(
         &mut self,
         job: &Job,
@@ -178,44 +247,148 @@ impl Current {
         clock: RunClock,
         outcome: &mut Outcome,
         progress: Progress<'_>,
-    ) -> bool {
-        let Self { plan, snapshot, watermarks, .. } = self;
-        let asked: Vec<_> = plan
-            .batches
-            .iter()
-            .zip(watermarks.iter_mut())
-            .map(|(batch, watermark)| async move {
-                let window = batch::window(job, batch, *watermark, clock.wall());
-                (batch, watermark, window.1, batch::ask(job, api, batch, window).await)
+    ) -> Option<bool> {
+        let plan = Arc::clone(&self.plan);
+        let chosen = match &self.paced {
+            None => Chosen::all(&plan),
+            Some(paced) => paced.choose(job, &plan, clock.wall()),
+        };
+        let asked: Vec<_> = chosen
+            .batches(&plan)
+            .map(|(at, batch)| {
+                let (late, watermark) = match &self.paced {
+                    None => (0, at.and_then(|at| self.watermarks.get(at).copied().flatten())),
+                    Some(paced) => (paced.late_seconds(batch.group), paced.watermark(batch)),
+                };
+                let window = batch::window(job, batch, late, watermark, clock.wall());
+                async move { (at, batch, window, batch::ask(job, api, batch, window).await) }
             })
             .collect();
+        if asked.is_empty() && self.paced.is_some() {
+            return None;
+        }
+        self.asked = Some(clock.wall());
         let mut running = stream::iter(asked).buffer_unordered(BATCHES_IN_FLIGHT);
         let (mut seen, mut news, mut shown) = (false, false, Instant::now());
         loop {
             match tokio::time::timeout_at(shown + PROGRESS_INTERVAL, running.next()).await {
-                Ok(None) => return seen,
-                Ok(Some((batch, watermark, end, mut answer))) => {
+                Ok(None) => break,
+                Ok(Some((at, batch, window, answer))) => {
                     news = true;
-                    outcome.calls.append(&mut answer.calls);
-                    if let Some(failure) = answer.failure {
-                        outcome.failures.push(failure);
-                        give_up(job, batch, clock, snapshot);
-                    } else {
-                        let (any, whole) = apply(job, batch, answer.results, clock, snapshot, outcome);
-                        seen |= any;
-                        if whole {
-                            *watermark = Some(end);
-                        }
-                    }
+                    seen |= self.take(job, at, batch, window, answer, clock, outcome);
                 }
                 Err(_) => {
                     if std::mem::take(&mut news) {
-                        show(snapshot, outcome, clock, progress);
+                        self.show(outcome, clock, progress);
                     }
                     shown = Instant::now();
                 }
             }
         }
+        if let Some(paced) = &mut self.paced {
+            paced.learn(&plan);
+        }
+        Some(seen)
+    }
+
+    /// Takes the answer of a batch; returns whether any of its queries was answered.
+    #[expect(clippy::too_many_arguments, reason = "an answer, what it answers, and where it goes")]
+    fn take(
+        &mut self,
+        job: &Job,
+        at: Option<usize>,
+        batch: &Batch,
+        window: Window,
+        mut answer: Answer,
+        clock: RunClock,
+        outcome: &mut Outcome,
+    ) -> bool {
+        outcome.calls.append(&mut answer.calls);
+        if let Some(failure) = answer.failure {
+            outcome.failures.push(failure);
+            give_up(job, batch, clock, &mut self.snapshot);
+            if let Some(paced) = &mut self.paced {
+                batch.targets.iter().for_each(|t| paced.failed(batch.group, &batch.rhythm, t.series, clock.wall()));
+            }
+            return false;
+        }
+        let (any, whole) = self.apply(job, batch, window, answer.results, clock, outcome);
+        if let Some(watermark) = at.filter(|_| whole).and_then(|at| self.watermarks.get_mut(at)) {
+            *watermark = Some(window.end);
+        }
+        any
+    }
+
+    /// Takes the results of a whole batch; returns whether any query was answered, and whether all of them were, and whole.
+    fn apply(
+        &mut self,
+        job: &Job,
+        batch: &Batch,
+        window: Window,
+        results: Vec<Option<QueryResult>>,
+        clock: RunClock,
+        outcome: &mut Outcome,
+    ) -> (bool, bool) {
+        let (mut seen, mut whole, mut cells, now) = (false, true, Vec::new(), clock.steady());
+        let mut incomplete = Incomplete::default();
+        let Self { snapshot, paced, .. } = self;
+        for (target, result) in batch.targets.iter().zip(results) {
+            let position = target.series as usize;
+            let (Some(mut result), Some(metric)) = (result, job.metrics.get(target.entry as usize)) else {
+                whole = false;
+                if !holds(job) {
+                    snapshot.put(position, &[], now);
+                }
+                if let Some(paced) = paced {
+                    paced.failed(batch.group, &batch.rhythm, target.series, clock.wall());
+                }
+                continue;
+            };
+            seen = true;
+            whole &= !result.status.is_unknown();
+            incomplete.count(result.status);
+            if let Some(paced) = paced {
+                let hold = paced.take(batch, window, target.series, &mut result, clock.wall());
+                if hold && !snapshot.samples(position).is_empty() {
+                    continue;
+                }
+            }
+            if result.points.is_empty() && result.status.is_unknown() && !snapshot.samples(position).is_empty() {
+                continue;
+            }
+            convert::samples(metric, &mut result.points, &mut cells);
+            snapshot.put(position, &cells, now.plus(metric.outlives));
+        }
+        outcome.failures.extend(incomplete.failures(job));
+        (seen, whole)
+    }
+
+    /// Asks for what is due of a static job. Returns whether anything was answered; `None`: nothing was due.
+    async fn statics(
+        &mut self,
+        job: &Job,
+        dimensions: &[Dimension],
+        api: &dyn Api,
+        clock: RunClock,
+        outcome: &mut Outcome,
+    ) -> Option<bool> {
+        let Self { plan, snapshot, paced, .. } = self;
+        let (asked, seen) = statics::fetch(job, dimensions, api, plan, clock, snapshot, paced.as_mut(), outcome).await;
+        if let Some(paced) = paced {
+            paced.learn(plan);
+            return asked.then_some(seen);
+        }
+        self.asked = Some(clock.wall());
+        Some(seen)
+    }
+
+    /// The rest of a run: info series, and what is stale.
+    fn follow_up(&mut self, job: &Job, seen: Option<bool>, confirmed: bool, clean: bool, clock: RunClock) {
+        // Where a run asks for a part only, the others have not been heard of for the worse.
+        let before = self.seen && (self.paced.is_some() || seen.is_none());
+        self.seen = seen.unwrap_or_default() || before;
+        self.info(job, self.seen || confirmed, clean, clock);
+        self.snapshot.drop_stale(clock.steady());
     }
 
     fn show(&mut self, outcome: &mut Outcome, clock: RunClock, progress: Progress<'_>) {
@@ -240,8 +413,9 @@ impl Current {
             return;
         }
         let cell: &[Cell] = if show { &[Cell::untimed(0.0)] } else { &[] };
+        let outlives = job.metrics.iter().map(|m| m.outlives).max().unwrap_or_default();
         for at in 0..self.inventory.resources.len() {
-            self.snapshot.put(self.plan.first_info + at, cell, clock.steady());
+            self.snapshot.put(self.plan.first_info + at, cell, clock.steady().plus(outlives));
         }
     }
 }
@@ -292,39 +466,6 @@ async fn describe(job: &Job, api: &dyn Api, inventory: &Inventory, calls: &mut V
     })
 }
 
-/// Takes the results of a whole batch; returns whether any query was answered, and whether all of them were, and whole.
-fn apply(
-    job: &Job,
-    batch: &Batch,
-    results: Vec<Option<QueryResult>>,
-    clock: RunClock,
-    snapshot: &mut Snapshot,
-    outcome: &mut Outcome,
-) -> (bool, bool) {
-    let (mut seen, mut whole, mut cells, now) = (false, true, Vec::new(), clock.steady());
-    let mut incomplete = Incomplete::default();
-    for (target, result) in batch.targets.iter().zip(results) {
-        let position = target.series as usize;
-        let (Some(mut result), Some(metric)) = (result, job.metrics.get(target.entry as usize)) else {
-            whole = false;
-            if !holds(job) {
-                snapshot.put(position, &[], now);
-            }
-            continue;
-        };
-        seen = true;
-        whole &= !result.status.is_unknown();
-        incomplete.count(result.status);
-        if result.points.is_empty() && result.status.is_unknown() && !snapshot.samples(position).is_empty() {
-            continue;
-        }
-        convert::samples(metric, &mut result.points, &mut cells);
-        snapshot.put(position, &cells, now);
-    }
-    outcome.failures.extend(incomplete.failures(job));
-    (seen, whole)
-}
-
 /// The series of a batch that failed stay as they are, or go, as the job wants it.
 fn give_up(job: &Job, batch: &Batch, clock: RunClock, snapshot: &mut Snapshot) {
     if !holds(job) {
@@ -342,8 +483,8 @@ fn shown_for(job: &Job) -> Duration {
     if holds(job) { job.timing.stale_after } else { job.timing.interval * 3 }
 }
 
-/// Copies the samples of series that are in both sets.
-fn carry_over(old: &Snapshot, new: &mut Snapshot) {
+/// Copies the samples of series that are in both sets; `each` is told the old and the new position.
+fn carry_over(old: &Snapshot, new: &mut Snapshot, mut each: impl FnMut(usize, usize)) {
     let name = |set: &crate::model::SeriesSet, key| set.describe(key).map(|(f, l)| (Text::clone(&f.name), l.clone()));
     let mut known = HashMap::new();
     for (position, key) in old.set.series.iter().enumerate() {
@@ -356,6 +497,7 @@ fn carry_over(old: &Snapshot, new: &mut Snapshot) {
         let Some(from) = name(&set, *key).and_then(|n| known.get(&n)) else { continue };
         let at = old.confirmed_secs.get(*from).copied().unwrap_or(0);
         new.put(position, old.samples(*from), Timestamp::from_secs(i64::from(at)));
+        each(*from, position);
     }
 }
 

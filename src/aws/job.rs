@@ -90,7 +90,7 @@ pub struct Job {
 /// How often a job runs and how long its values are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// Time between two fetches.
+    /// Time between two fetches; with metrics of different paces the longest time between two looks at what is due.
     pub interval: Duration,
     /// Time between two discoveries (tags, ListMetrics).
     pub inventory_interval: Duration,
@@ -154,14 +154,47 @@ pub struct Metric {
     pub period_seconds: NonZeroU32,
     /// Width of the window, at least one period.
     pub length_seconds: u64,
-    /// How far the window ends before now.
+    /// How far the window ends before now; where only complete periods are shown: how long after its end a period is
+    /// expected to be published.
     pub delay_seconds: u64,
+    /// Which points are shown.
+    pub rule: WindowRule,
+    /// How often it is asked for.
+    pub pace: Pace,
+    /// How much longer than the job's `stale_after` its values are held, since it is asked for more seldom.
+    pub outlives: Duration,
     /// No data counts as 0.
     pub nil_to_zero: bool,
     /// Export CloudWatch's timestamp.
     pub add_timestamp: bool,
     /// Export every point of the window; needs `add_timestamp`.
     pub export_all_data_points: bool,
+}
+
+/// Where a window ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WindowRule {
+    /// At the last whole period, less the delay.
+    Yace,
+    /// At the last whole period that ended a delay ago: nothing is shown before it is complete.
+    Complete,
+}
+
+/// How often a metric is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pace {
+    /// At a fixed distance, whatever its period.
+    Every(Duration),
+    /// Once a period, when that is published, but not more often than every five minutes.
+    Auto,
+}
+
+/// Nothing is asked for more often on its own, and nothing is ever dearer than with this fixed interval.
+pub const LEAST_INTERVAL_SECONDS: u32 = 300;
+
+/// The distance of two asks under [`Pace::Auto`]: the smallest multiple of the period that is long enough.
+pub fn cadence_seconds(period_seconds: NonZeroU32) -> u32 {
+    LEAST_INTERVAL_SECONDS.div_ceil(period_seconds.get()).saturating_mul(period_seconds.get())
 }
 
 /// An IAM role to assume.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use crate::aws::api::MetricQuery;
+use crate::aws::cadence::Rhythm;
 use crate::aws::convert::{self, Labeler};
 use crate::aws::enhanced::Row;
 use crate::aws::inventory::{FoundMetric, Inventory};
@@ -27,6 +28,8 @@ pub struct Plan {
     pub set: Arc<SeriesSet>,
     /// GetMetricData calls.
     pub batches: Vec<Batch>,
+    /// What the series of a batch share; [`Batch::group`] is a position here. Of a static job: one for each metric entry.
+    pub groups: Vec<Rhythm>,
     /// Series positions of a static job: for each metric entry, one for each of its statistics.
     pub statics: Vec<Vec<u32>>,
     /// The series of enhanced metrics: positions from here to `first_info`, one for each row.
@@ -42,10 +45,10 @@ pub struct Batch {
     pub queries: Vec<MetricQuery>,
     /// For each query: where its samples go and by which metric entry's rules.
     pub targets: Vec<Target>,
-    /// Shared by all queries.
-    pub period_seconds: NonZeroU32,
-    /// Shared by all queries.
-    pub delay_seconds: u64,
+    /// Position in the plan's groups.
+    pub group: usize,
+    /// What all queries share.
+    pub rhythm: Rhythm,
     /// The longest of the group's windows.
     pub length_seconds: u64,
 }
@@ -67,11 +70,16 @@ pub fn window(
     delay_seconds: u64,
     length_seconds: u64,
 ) -> (Timestamp, Timestamp) {
-    let period = i64::from(period_seconds.get());
-    let since_year_one = now.as_secs().saturating_add(YEAR_ONE_TO_EPOCH_SECONDS);
-    let floored = since_year_one.div_euclid(period) * period - YEAR_ONE_TO_EPOCH_SECONDS;
+    let floored = floor(now.as_secs(), period_seconds.get().into());
     let end = Timestamp::from_secs(floored).minus(Duration::from_secs(delay_seconds));
     (end.minus(Duration::from_secs(length_seconds)), end)
+}
+
+/// Rounds seconds since 1970 down to whole steps, counted from where CloudWatch counts its periods.
+pub(super) fn floor(secs: i64, step_seconds: i64) -> i64 {
+    let step = step_seconds.max(1);
+    let since_year_one = secs.saturating_add(YEAR_ONE_TO_EPOCH_SECONDS);
+    since_year_one.div_euclid(step).saturating_mul(step) - YEAR_ONE_TO_EPOCH_SECONDS
 }
 
 /// Plans a job in a region, without enhanced metrics.
@@ -92,7 +100,8 @@ pub fn plan_with(job: &Job, naming: Naming, region: &Text, inventory: &Inventory
     if let JobKind::Static(dimensions) = &job.kind {
         let statics = planner.statics(dimensions);
         let (first_enhanced, first_info) = (usize::MAX, usize::MAX);
-        return Plan { set: Arc::new(planner.set.build()), statics, first_enhanced, first_info, ..Plan::default() };
+        let (set, groups) = (Arc::new(planner.set.build()), job.metrics.iter().map(Rhythm::of).collect());
+        return Plan { set, groups, statics, first_enhanced, first_info, ..Plan::default() };
     }
     let mut positions = 0;
     for found in &inventory.metrics {
@@ -100,14 +109,34 @@ pub fn plan_with(job: &Job, naming: Naming, region: &Text, inventory: &Inventory
     }
     planner.enhanced(inventory, enhanced);
     planner.info(inventory);
-    let batches = planner.groups.into_iter().flat_map(|g| g.into_batches(job)).collect();
+    let groups = planner.groups.iter().map(|g| g.rhythm).collect();
+    let batches = planner.groups.into_iter().enumerate().flat_map(|(at, g)| g.into_batches(at, job)).collect();
     Plan {
         set: Arc::new(planner.set.build()),
         batches,
+        groups,
         statics: Vec::new(),
         first_enhanced: positions,
         first_info: positions + enhanced.len(),
     }
+}
+
+/// Calls for some of a group's queries, cut as those of the plan are.
+pub(super) fn part_of(job: &Job, like: &Batch, chosen: Vec<(MetricQuery, Target)>) -> Vec<Batch> {
+    let is_same = |a: &MetricQuery, b: &MetricQuery| a.metric == b.metric && Arc::ptr_eq(&a.dimensions, &b.dimensions);
+    let (queries, targets): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
+    let changes = queries.windows(2).enumerate().filter(|(_, pair)| match pair {
+        [a, b] => !is_same(a, b),
+        _ => true,
+    });
+    let starts = std::iter::once(0).chain(changes.map(|(at, _)| at + 1)).collect();
+    let group = Group { rhythm: like.rhythm, length_seconds: like.length_seconds, queries, targets, starts };
+    group.into_batches(like.group, job)
+}
+
+/// How many queries a call may have.
+fn queries_per_call(job: &Job) -> usize {
+    usize::try_from(job.metrics_per_query.get()).unwrap_or(MAX_QUERIES_PER_CALL).min(MAX_QUERIES_PER_CALL)
 }
 
 struct Planner<'a> {
@@ -121,10 +150,9 @@ struct Planner<'a> {
     groups: Vec<Group>,
 }
 
-/// Queries of one (period, delay), in the order in which they came.
+/// Queries of one rhythm, in the order in which they came.
 struct Group {
-    period_seconds: NonZeroU32,
-    delay_seconds: u64,
+    rhythm: Rhythm,
     length_seconds: u64,
     queries: Vec<MetricQuery>,
     targets: Vec<Target>,
@@ -146,7 +174,7 @@ impl Planner<'_> {
             let series = self.set.push(family, labels);
             targets.push(Target { series, entry: u32::try_from(found.entry).unwrap_or(u32::MAX) });
         }
-        let group = self.group(metric.period_seconds, metric.delay_seconds);
+        let group = self.group(Rhythm::of(metric));
         group.length_seconds = group.length_seconds.max(metric.length_seconds);
         group.starts.push(group.queries.len());
         for statistic in &metric.statistics {
@@ -170,18 +198,11 @@ impl Planner<'_> {
         labels
     }
 
-    fn group(&mut self, period_seconds: NonZeroU32, delay_seconds: u64) -> &mut Group {
-        let at =
-            self.groups.iter().position(|g| g.period_seconds == period_seconds && g.delay_seconds == delay_seconds);
+    fn group(&mut self, rhythm: Rhythm) -> &mut Group {
+        let at = self.groups.iter().position(|g| g.rhythm == rhythm);
         let at = at.unwrap_or_else(|| {
-            self.groups.push(Group {
-                period_seconds,
-                delay_seconds,
-                length_seconds: 0,
-                queries: Vec::new(),
-                targets: Vec::new(),
-                starts: Vec::new(),
-            });
+            let (queries, targets, starts) = (Vec::new(), Vec::new(), Vec::new());
+            self.groups.push(Group { rhythm, length_seconds: 0, queries, targets, starts });
             self.groups.len() - 1
         });
         #[expect(clippy::indexing_slicing, reason = "the position was found or made just above")]
@@ -229,9 +250,8 @@ impl Planner<'_> {
 impl Group {
     /// Cuts at most `metricsPerQuery` queries at a time, between two metrics: up to five statistics of one metric in one
     /// request may be billed as one.
-    fn into_batches(self, job: &Job) -> Vec<Batch> {
-        let limit =
-            usize::try_from(job.metrics_per_query.get()).unwrap_or(MAX_QUERIES_PER_CALL).min(MAX_QUERIES_PER_CALL);
+    fn into_batches(self, group: usize, job: &Job) -> Vec<Batch> {
+        let limit = queries_per_call(job);
         let mut cuts = Vec::new();
         let mut from = 0;
         let ends = self.starts.iter().skip(1).copied().chain(std::iter::once(self.queries.len()));
@@ -250,15 +270,9 @@ impl Group {
             }
             fits = end;
         }
-        let Self { period_seconds, delay_seconds, length_seconds, mut queries, mut targets, .. } = self;
+        let Self { rhythm, length_seconds, mut queries, mut targets, .. } = self;
         let mut batches = Vec::with_capacity(cuts.len() + 1);
-        let batch = |queries: Vec<MetricQuery>, targets| Batch {
-            queries,
-            targets,
-            period_seconds,
-            delay_seconds,
-            length_seconds,
-        };
+        let batch = |queries: Vec<MetricQuery>, targets| Batch { queries, targets, group, rhythm, length_seconds };
         for cut in cuts.into_iter().rev() {
             if cut < queries.len() {
                 batches.push(batch(queries.split_off(cut), targets.split_off(cut)));

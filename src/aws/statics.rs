@@ -3,7 +3,8 @@
 use futures_util::{StreamExt, stream};
 
 use crate::aws::api::{Api, MetricStatisticsRequest, StatisticsPoint};
-use crate::aws::fetch::RunClock;
+use crate::aws::cadence::Verdict;
+use crate::aws::fetch::{Paced, RunClock};
 use crate::aws::job::{Dimension, Job, Metric};
 use crate::aws::plan::Plan;
 use crate::model::{Cell, Snapshot, Text, Timestamp};
@@ -14,7 +15,8 @@ const METRICS_IN_FLIGHT: usize = 8;
 /// What GetMetricStatistics takes as `Statistics`; everything else is an extended statistic.
 const PLAIN: [&str; 5] = ["Average", "Maximum", "Minimum", "SampleCount", "Sum"];
 
-/// Asks for every metric of the job; returns whether any was answered.
+/// Asks for every metric of the job that is due; returns whether there was one, and whether any was answered.
+#[expect(clippy::too_many_arguments, reason = "a job, where it is, what it has, and where its answers go")]
 pub(super) async fn fetch(
     job: &Job,
     dimensions: &[Dimension],
@@ -22,31 +24,47 @@ pub(super) async fn fetch(
     plan: &Plan,
     clock: RunClock,
     snapshot: &mut Snapshot,
+    mut paced: Option<&mut Paced>,
     outcome: &mut Outcome,
-) -> bool {
+) -> (bool, bool) {
     let mut seen = false;
-    let metrics = job.metrics.iter().zip(&plan.statics);
-    let asked: Vec<_> =
-        metrics
-            .map(|(metric, positions)| async move {
-                (metric, positions, ask(job, metric, dimensions, api, clock.wall()).await)
-            })
-            .collect();
+    let is_due = |positions: &[u32]| match &paced {
+        Some(paced) => positions.iter().any(|p| paced.is_due(*p, clock.wall())),
+        None => true,
+    };
+    let metrics = job.metrics.iter().zip(&plan.statics).enumerate().filter(|(_, (_, positions))| is_due(positions));
+    let asked: Vec<_> = metrics
+        .map(|(group, (metric, positions))| async move {
+            (group, metric, positions, ask(job, metric, dimensions, api, clock.wall()).await)
+        })
+        .collect();
+    let any = !asked.is_empty();
     let mut running = stream::iter(asked).buffer_unordered(METRICS_IN_FLIGHT);
-    while let Some((metric, positions, (points, calls, failure))) = running.next().await {
+    while let Some((group, metric, positions, (points, calls, failure))) = running.next().await {
         outcome.calls.extend(calls);
         let failed = failure.is_some();
         outcome.failures.extend(failure);
-        if failed && !job.timing.stale_after.is_zero() {
-            continue;
+        let mut hold = failed && !job.timing.stale_after.is_zero();
+        if let (Some(paced), Some(rhythm)) = (&mut paced, plan.groups.get(group)) {
+            for position in positions {
+                let mut starts = points.iter().map(|p| p.at);
+                if failed {
+                    paced.failed(group, rhythm, *position, clock.wall());
+                } else {
+                    hold |= paced.answered(group, rhythm, *position, &mut starts, clock.wall()) == Verdict::Hold;
+                }
+            }
         }
         seen |= !failed;
+        if hold {
+            continue;
+        }
         for (statistic, position) in metric.statistics.iter().zip(positions) {
             let cell = sample(metric, statistic, &points);
-            snapshot.put(*position as usize, cell.as_slice(), clock.steady());
+            snapshot.put(*position as usize, cell.as_slice(), clock.steady().plus(metric.outlives));
         }
     }
-    seen
+    (any, seen)
 }
 
 /// Plain and extended statistics may not stand in one call. The window is not rounded and ignores the delay.

@@ -36,6 +36,9 @@ enum Words {
         /// Where to serve, instead of what the file says; may be repeated
         #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',')]
         listen_addresses: Vec<String>,
+        /// TLS, passwords and headers, in the format of Prometheus' exporters, instead of what the file names
+        #[arg(long = "web.config.file", value_name = "FILE")]
+        web_config_file: Option<PathBuf>,
         /// How much to log
         #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
         level: LogLevel,
@@ -99,7 +102,7 @@ struct World {
 /// Which flags a command has, for the environment.
 const FLAGS: [(&str, &[&str]); 5] = [
     ("demo", &["listen-address", "seed", "resources", "services"]),
-    ("run", &["config", "web.listen-address", "log.level", "log.format"]),
+    ("run", &["config", "web.listen-address", "web.config.file", "log.level", "log.format"]),
     ("check", &["config"]),
     ("sim", &["listen", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
@@ -114,8 +117,8 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
         Words::Demo { listen_address, world: World { seed, resources, services } } => {
             Command::Demo { listen_address, seed, resources, services }
         }
-        Words::Run { config, listen_addresses, level, format } => {
-            Command::Run { config, listen_addresses, log: Log { level, format } }
+        Words::Run { config, listen_addresses, web_config_file, level, format } => {
+            Command::Run { config, listen_addresses, web_config_file, log: Log { level, format } }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
         Words::Sim { listen, world: World { seed, resources, services } } => {

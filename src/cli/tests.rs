@@ -182,10 +182,11 @@ fn native_commands() {
         ("check --iam --config f", Command::Check { config: "f".into(), iam: true }),
         ("healthcheck --url http://h/", Command::Healthcheck { url: "http://h/".into() }),
         (
-            "run --config=f --web.listen-address=:1 --web.listen-address :2,:3 --log.format=logfmt --log.level debug",
+            "run --config=f --web.listen-address=:1 --web.listen-address :2,:3 --web.config.file=w --log.format=logfmt --log.level debug",
             Command::Run {
                 config: "f".into(),
                 listen_addresses: vec![":1".into(), ":2".into(), ":3".into()],
+                web_config_file: Some("w".into()),
                 log: Log { level: LogLevel::Debug, format: LogFormat::Logfmt },
             },
         ),
@@ -211,7 +212,8 @@ fn native_commands() {
 fn native_flags_from_the_environment() {
     let env =
         [("RAINGAUGE_CONFIG", "e.yml"), ("RAINGAUGE_WEB_LISTEN_ADDRESS", ":1,:2"), ("RAINGAUGE_LOG_LEVEL", "warn")];
-    let Ok(Command::Run { config, listen_addresses, log }) = try_parse("raingauge run --log.level=error", &env) else {
+    let Ok(Command::Run { config, listen_addresses, log, .. }) = try_parse("raingauge run --log.level=error", &env)
+    else {
         panic!()
     };
     assert_eq!((config.as_path(), listen_addresses.len(), log.level), (Path::new("e.yml"), 2, LogLevel::Error));

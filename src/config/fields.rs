@@ -254,6 +254,26 @@ pub(crate) fn duration(out: &mut Field<Option<u64>>, node: &Node, path: &Path<'_
     }
 }
 
+/// How often: a duration, or `auto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interval {
+    /// Once a period.
+    Auto,
+    /// Seconds.
+    Fixed(u64),
+}
+
+/// A duration in seconds, `auto`, or nothing.
+pub(crate) fn interval(out: &mut Field<Option<Interval>>, node: &Node, path: &Path<'_>, report: &mut Report) {
+    if matches!(&*node.value, Value::Scalar(scalar) if &*scalar.text == "auto") {
+        return out.set(node.spot, Some(Interval::Auto));
+    }
+    let mut seconds = Field::default();
+    duration(&mut seconds, node, path, report);
+    let Field { value, spot, is_given, is_bad } = seconds;
+    *out = Field { value: value.map(Interval::Fixed), spot, is_given, is_bad };
+}
+
 /// A list of strings; a null among them is an empty string.
 pub(crate) fn texts(out: &mut Field<Vec<Field<Text>>>, node: &Node, path: &Path<'_>, report: &mut Report) {
     let Some(items) = items(node, path, "a list of strings", report) else {

@@ -1,6 +1,7 @@
 //! The native dialect: `raingauge.yml`. Around the `aws` section, whose vocabulary is YACE's, and `web`.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use super::fields::{self, Field, Section};
 use super::raw::{Node, Spot};
@@ -68,11 +69,10 @@ impl Section for Web {
 pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) -> Settings {
     let mut file = File::default();
     fields::mapping(&mut file, root, &Path::Root, report);
-    if file.web.config_file.is_given && !file.web.config_file.is_bad {
-        let message = "TLS and passwords are not supported yet: remove the key and put a proxy in front";
-        report.mistake(file.web.config_file.spot, "web.config_file", message);
-    }
-    let web = WebSettings { listen_addresses: listen_addresses(&file.web.listen_addresses, report) };
+    let web = WebSettings {
+        listen_addresses: listen_addresses(&file.web.listen_addresses, report),
+        config_file: Some(&*file.web.config_file.value).filter(|name| !name.is_empty()).map(PathBuf::from),
+    };
     let aws = file.aws.map(|(written, _)| resolve::aws(&written, options, report));
     if aws.is_none() && report.mistakes.is_empty() {
         report.mistake(Spot::default(), "", "nothing to do: the file has no `aws` section");

@@ -172,9 +172,9 @@ fn job(
         report.warn(written.rounding_period.spot, format!("{}.roundingPeriod", written.path), message);
     }
     let roles = roles(&written.roles, &titles, report);
-    let metrics = metric::metrics(written, &titles.parent, report);
-    let delay = metrics.iter().map(|m| m.delay_seconds).max().unwrap_or_default();
-    let timing = timing::of(&written.timing, &shared.timing, delay, &written.path, report);
+    let usual = timing::job_pace(&written.timing, &shared.timing, &written.path, report);
+    let mut metrics = metric::metrics(written, &titles.parent, usual, report);
+    let timing = timing::of(&written.timing, &shared.timing, usual, &mut metrics, &written.path, report);
     let namespace = if written.kind == Kind::Discovery { &written.type_name } else { &written.namespace };
     let name = if written.kind == Kind::Discovery { &written.type_name } else { &written.name };
     Some(Job {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Dialect;
-use super::fields::{self, Field, Section};
+use super::fields::{self, Field, Interval, Section};
 use super::raw::{Node, Spot};
 use super::report::{Path, Report};
 use crate::model::Text;
@@ -45,7 +45,7 @@ pub(crate) struct ExportedTags {
 /// Our own keys about when a job runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Timing {
-    pub(crate) interval: Field<Option<u64>>,
+    pub(crate) interval: Field<Option<Interval>>,
     pub(crate) inventory_interval: Field<Option<u64>>,
     pub(crate) stale_after: Field<Option<u64>>,
     pub(crate) hold_on_failure: Field<Option<bool>>,
@@ -112,6 +112,8 @@ pub(crate) struct Metric {
     pub(crate) path: String,
     pub(crate) name: Field<Text>,
     pub(crate) settings: MetricSettings,
+    /// Ours, natively.
+    pub(crate) interval: Field<Option<Interval>>,
 }
 
 /// Two strings under fixed keys: a role, a tag or a dimension.
@@ -194,7 +196,7 @@ impl Section for Discovery {
 impl Timing {
     fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
         match key {
-            "interval" => fields::duration(&mut self.interval, node, path, report),
+            "interval" => fields::interval(&mut self.interval, node, path, report),
             "inventoryInterval" => fields::duration(&mut self.inventory_interval, node, path, report),
             "staleAfter" => fields::duration(&mut self.stale_after, node, path, report),
             "holdOnFailure" => fields::flag(&mut self.hold_on_failure, node, path, report),
@@ -319,14 +321,18 @@ fn metrics(out: &mut Field<Vec<Metric>>, is_enhanced: bool, node: &Node, path: &
         path: path.to_string(),
         name: Field::default(),
         settings: MetricSettings::default(),
+        interval: Field::default(),
     });
 }
 
 impl Section for Metric {
-    fn keys(&self, _: Dialect) -> Vec<&'static str> {
+    fn keys(&self, dialect: Dialect) -> Vec<&'static str> {
         let mut keys = vec!["name"];
         if !self.is_enhanced {
             keys.extend(SETTINGS);
+            if dialect == Dialect::Native {
+                keys.push("interval");
+            }
         }
         keys
     }
@@ -334,6 +340,7 @@ impl Section for Metric {
     fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
         match key {
             "name" => fields::text(&mut self.name, node, path, report),
+            "interval" => fields::interval(&mut self.interval, node, path, report),
             _ => self.settings.read(key, node, path, report),
         }
     }
@@ -341,6 +348,7 @@ impl Section for Metric {
     fn clear(&mut self) {
         self.name = Field::default();
         self.settings = MetricSettings::default();
+        self.interval = Field::default();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connections that cannot be held for ever. A limited number of them is open at a time, and each alternates between two
-//! phases, reading a request and writing its answer; a phase that lasts too long ends the connection. That is enough
-//! against clients that send a byte a minute, that never read their answer, or that keep an idle connection for days.
+//! phases, reading a request and writing its answer; a phase that lasts too long ends the connection, and when there is no
+//! place for a newcomer, whoever has said nothing for longest makes room. That is enough against clients that send a byte
+//! a minute, that never read their answer, that keep an idle connection for days, or that come by the thousand.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,11 +12,17 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
-/// Connections that are open at the same time, over all listeners; more have to wait in the kernel. Scrapers need a handful;
-/// 256 answers in flight share the memory of one page.
+mod seats;
+
+use seats::{Phase, Seat};
+
+pub use seats::Seats;
+
+/// Connections that are open at the same time, over all listeners; for one more, the least useful has to go. Scrapers need
+/// a handful; 256 answers in flight share the memory of one page.
 pub const MAX_CONNECTIONS: usize = 256;
 
 /// A phase may last this long: longer than any scrape interval in use, so that scrapers keep their connections, and than any
@@ -31,25 +38,25 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// Accepts connections within the limits.
 pub struct Doorkeeper {
     listener: TcpListener,
-    places: Arc<Semaphore>,
+    seats: Arc<Seats>,
     phase_limit: Duration,
 }
 
 impl Doorkeeper {
-    /// `places`: shared by all listeners.
-    pub fn new(listener: TcpListener, places: Arc<Semaphore>, phase_limit: Duration) -> Self {
-        Self { listener, places, phase_limit }
+    /// `seats`: shared by all listeners.
+    pub fn new(listener: TcpListener, seats: Arc<Seats>, phase_limit: Duration) -> Self {
+        Self { listener, seats, phase_limit }
     }
 
     /// The next connection, once there is a place for it.
     pub async fn admit(&mut self) -> (Connection, SocketAddr) {
-        let place = Arc::clone(&self.places).acquire_owned().await.ok();
         loop {
             match self.listener.accept().await {
                 Ok((stream, from)) => {
                     // Answers are written in large pieces; the last one must not wait for an acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    return (Connection::new(stream, place, self.phase_limit), from);
+                    let seat = self.seats.take().await;
+                    return (Connection::new(stream, seat, self.phase_limit), from);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept a connection; trying again in a second");
@@ -68,36 +75,33 @@ impl Doorkeeper {
 /// A connection that ends by itself when a phase lasts too long.
 pub struct Connection {
     stream: TcpStream,
-    _place: Option<OwnedSemaphorePermit>,
+    seat: Seat,
     phase: Phase,
     phase_limit: Duration,
     deadline: Pin<Box<Sleep>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Nothing has been read yet.
-    New,
-    Reading,
-    Writing,
+    sent_away: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Connection {
-    fn new(stream: TcpStream, place: Option<OwnedSemaphorePermit>, phase_limit: Duration) -> Self {
+    fn new(stream: TcpStream, seat: Seat, phase_limit: Duration) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + phase_limit.min(FIRST_REQUEST_LIMIT)));
-        Self { stream, _place: place, phase: Phase::New, phase_limit, deadline }
+        let sent_away = Box::pin(seat.leave().cancelled_owned());
+        Self { stream, seat, phase: Phase::New, phase_limit, deadline, sent_away }
     }
 
     fn enter(&mut self, phase: Phase) {
         if self.phase != phase {
             self.phase = phase;
+            self.seat.enter(phase);
             self.deadline.as_mut().reset(Instant::now() + self.phase_limit);
         }
     }
 
-    /// Pending (and awakened later) until the phase has lasted too long.
-    fn poll_deadline<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
-        ready!(self.deadline.as_mut().poll(cx));
+    /// Pending (and awakened later) until the phase has lasted too long, or another connection needs the place.
+    fn poll_end<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if self.sent_away.as_mut().poll(cx).is_pending() {
+            ready!(self.deadline.as_mut().poll(cx));
+        }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -111,7 +115,7 @@ impl AsyncRead for Connection {
             }
             return Poll::Ready(result);
         }
-        self.poll_deadline(cx)
+        self.poll_end(cx)
     }
 }
 
@@ -129,7 +133,7 @@ impl AsyncWrite for Connection {
             self.enter(Phase::Writing);
             return Poll::Ready(result);
         }
-        self.poll_deadline(cx)
+        self.poll_end(cx)
     }
 
     fn is_write_vectored(&self) -> bool {

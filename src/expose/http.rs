@@ -1,7 +1,5 @@
 //! The routes, and the server that answers them. The only file of this part that knows the web framework: the rest hands it
 //! values.
-//!
-//! Deliberately absent: TLS, authentication.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,13 +19,19 @@ use axum::serve::Listener;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::cache::{Exposition, Page, PageError, PagePart, Selection};
-use super::connection::{Connection, Doorkeeper, MAX_CONNECTIONS, PHASE_LIMIT};
+use super::connection::{Doorkeeper, MAX_CONNECTIONS, PHASE_LIMIT, Seats};
+use super::guard::Guarding;
 use super::status::{self, Status};
+use super::tls::Stream;
 use crate::model::Timestamp;
 use crate::telemetry::Share;
+
+mod guarded;
+
+pub use guarded::guarded;
 
 /// After the signal to stop, answers that are on their way get so much time.
 const GRACE: Duration = Duration::from_secs(3);
@@ -101,12 +105,19 @@ pub fn router(web: Web) -> Router {
     routes.with_state(Arc::new(web))
 }
 
-/// Answers on all listeners until `shutdown`; then finishes what it has begun, within limits.
-pub async fn serve(listeners: Vec<TcpListener>, router: Router, shutdown: impl Future<Output = ()> + Send) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+/// Answers on all listeners until `shutdown`, over TLS where the guard has certificates; then finishes what it has begun,
+/// within limits.
+pub async fn serve(
+    listeners: Vec<TcpListener>,
+    router: Router,
+    guarding: &Guarding,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let seats = Seats::new(MAX_CONNECTIONS);
     let (stop, stopped) = watch::channel(false);
     let servers = listeners.into_iter().map(|listener| {
-        let door = Doorkeeper::new(listener, Arc::clone(&places), PHASE_LIMIT);
+        let keeper = Doorkeeper::new(listener, Arc::clone(&seats), PHASE_LIMIT);
+        let door = Door { keeper, guarding: Arc::clone(guarding) };
         let mut stopped = stopped.clone();
         let server = axum::serve(door, router.clone()).with_graceful_shutdown(async move {
             // An error means that the sender is gone: that is the end as well.
@@ -127,16 +138,27 @@ pub async fn serve(listeners: Vec<TcpListener>, router: Router, shutdown: impl F
     }
 }
 
-impl Listener for Doorkeeper {
-    type Io = Connection;
+/// A listener whose connections speak TLS where the guard says so.
+struct Door {
+    keeper: Doorkeeper,
+    guarding: Guarding,
+}
+
+impl Listener for Door {
+    type Io = Stream;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        self.admit().await
+    async fn accept(&mut self) -> (Stream, SocketAddr) {
+        let (connection, from) = self.keeper.admit().await;
+        let stream = match &self.guarding.load().tls {
+            Some(config) => Stream::tls(connection, Arc::clone(config)),
+            None => Stream::plain(connection),
+        };
+        (stream, from)
     }
 
     fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.local_address()
+        self.keeper.local_address()
     }
 }
 

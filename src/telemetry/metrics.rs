@@ -148,6 +148,12 @@ const DROPPED_LABELS: Description = row(
     &[],
     "Labels left out because of an illegal name, once for each rendered state",
 );
+const HTTP_REFUSED: Description = row(
+    "raingauge_http_requests_refused_total",
+    C,
+    &["reason"],
+    "Requests refused by the web configuration: without the right password, or above the rate",
+);
 const DROPPED_FAMILIES: Description = row(
     "raingauge_dropped_families_total",
     C,
@@ -170,6 +176,7 @@ pub const METRICS: &[Description] = &[
     DROPPED_LABELS,
     DUPLICATE_SAMPLES,
     DOLLARS,
+    HTTP_REFUSED,
     JOB_AGE,
     JOB_FAILURES,
     JOB_DURATION,
@@ -218,6 +225,7 @@ pub(super) struct Metrics {
     pub(super) dollars: Family<Labels<4>, Sum>,
     pub(super) page_renders: Family<Labels<3>, Counter>,
     pub(super) page_render_time: Family<Labels<3>, Sum>,
+    pub(super) http_refused: Family<Labels<1>, Counter>,
     pub(super) duplicate_samples: Counter,
     pub(super) collapsed_families: Counter,
     pub(super) dropped_labels: Counter,
@@ -259,6 +267,7 @@ impl Metrics {
         register(r, &DOLLARS, &m.dollars);
         register(r, &PAGE_RENDERS, &m.page_renders);
         register(r, &PAGE_RENDER_TIME, &m.page_render_time);
+        register(r, &HTTP_REFUSED, &m.http_refused);
         register(r, &DUPLICATE_SAMPLES, &m.duplicate_samples);
         register(r, &COLLAPSED_FAMILIES, &m.collapsed_families);
         register(r, &DROPPED_LABELS, &m.dropped_labels);

@@ -50,6 +50,7 @@ fn busy(yace: bool) -> Telemetry {
     t.overlap(&job(), RunKind::Fetch);
     t.reload(true, now);
     t.page_rendered(PageLabels { format: "text", escaping: "dots", encoding: "gzip" }, took);
+    t.refused(Refusal::Unauthorized);
     t.page_offences(PageOffences {
         duplicate_samples: 1,
         collapsed_families: 2,

@@ -13,6 +13,9 @@ use crate::seam::{Failure, Outcome, Reason, Source};
 use crate::work::demand::Listener;
 use crate::work::schedule::Schedule;
 
+/// Between two runs, whatever a source wants.
+const LEAST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a worker needs.
 pub struct Worker {
     /// For error texts: `fetch AWS/EC2 in eu-west-1`.
@@ -70,7 +73,11 @@ impl Worker {
                 let took = started.elapsed();
                 runs += 1;
                 failed_in_row = if outcome.failures.is_empty() { 0 } else { failed_in_row.saturating_add(1) };
-                let next = started + self.schedule.next(runs, failed_in_row, fastrand::f64());
+                let mut next = started + self.schedule.next(runs, failed_in_row, fastrand::f64());
+                if let Some(due) = outcome.next_due {
+                    // Whoever knows when there is something to do still looks around once an interval.
+                    next = next.min(Instant::now() + self.clock.until(due).max(LEAST_PAUSE));
+                }
                 // A run longer than the interval is followed by the next one at once, but not without a breath.
                 let next_in = next.saturating_duration_since(Instant::now());
                 let end = End { took, missed: self.schedule.missed(took), next_in };

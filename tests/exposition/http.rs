@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use raingauge::expose::connection::Doorkeeper;
+use raingauge::expose::connection::{Doorkeeper, Seats};
+use raingauge::expose::guard::Guarding;
 use raingauge::expose::http::{Manners, Web, router, serve};
 use raingauge::expose::status::{JobStatus, Status};
 use raingauge::model::Cell;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::fixture::{NOW, Site, gauge, key, site, snapshot};
@@ -51,7 +52,7 @@ async fn start(yace: bool) -> Server {
     let address = listeners[1].local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move { drop(stopped.await) };
-    let task = tokio::spawn(serve(listeners, router(web), stopped));
+    let task = tokio::spawn(async move { serve(listeners, router(web), &Guarding::default(), stopped).await });
     Server { address, site, missing, bad_file, stop, task }
 }
 
@@ -224,15 +225,15 @@ async fn the_server_ends_although_idle_connections_are_open() {
 /// Long enough for a machine under load to do something in between, short enough to wait for.
 const SHORT_PHASE: Duration = Duration::from_millis(100);
 
-async fn door(places: usize) -> (Doorkeeper, SocketAddr) {
+async fn door(places: usize, phase_limit: Duration) -> (Doorkeeper, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (Doorkeeper::new(listener, Arc::new(Semaphore::new(places)), SHORT_PHASE), address)
+    (Doorkeeper::new(listener, Seats::new(places), phase_limit), address)
 }
 
 #[tokio::test]
 async fn a_request_that_never_ends_is_cut_off() {
-    let (mut door, address) = door(1).await;
+    let (mut door, address) = door(1, SHORT_PHASE).await;
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET /metr").await.unwrap();
     let (mut connection, _) = door.admit().await;
@@ -244,7 +245,7 @@ async fn a_request_that_never_ends_is_cut_off() {
 
 #[tokio::test]
 async fn an_answer_that_is_never_read_is_cut_off() {
-    let (mut door, address) = door(1).await;
+    let (mut door, address) = door(1, SHORT_PHASE).await;
     let _client = TcpStream::connect(address).await.unwrap();
     let (mut connection, _) = door.admit().await;
     let much = vec![b'x'; 64 * 1024 * 1024];
@@ -253,16 +254,28 @@ async fn an_answer_that_is_never_read_is_cut_off() {
 }
 
 #[tokio::test]
-async fn there_is_a_place_again_when_a_connection_ends() {
-    let (mut door, address) = door(1).await;
+async fn whoever_is_silent_makes_room_for_the_next() {
+    let (mut door, address) = door(1, Duration::from_secs(3600)).await;
     let _clients = (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
-    let (first, _) = door.admit().await;
-    let mut second = Box::pin(door.admit());
-    tokio::select! {
-        biased;
-        _ = &mut second => panic!("two connections, one place"),
-        () = std::future::ready(()) => {}
+    let (mut first, _) = door.admit().await;
+    let first = tokio::spawn(async move { first.read_u8().await.unwrap_err().kind() });
+    door.admit().await;
+    assert_eq!(first.await.unwrap(), std::io::ErrorKind::TimedOut);
+}
+
+/// The crowd of the issue, as far as a test's file descriptors go: many more connections than places.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_silent_and_slow_clients_does_not_stop_scrapes() {
+    let server = start(false).await;
+    let mut crowd = Vec::new();
+    for n in 0..700 {
+        let mut client = TcpStream::connect(server.address).await.unwrap();
+        if n % 2 == 0 {
+            client.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Slow: ").await.unwrap();
+        }
+        crowd.push(client);
+        if n % 100 == 99 {
+            assert_eq!(server.get("/-/healthy").await.status, 200, "after {n} connections");
+        }
     }
-    drop(first);
-    second.await;
 }

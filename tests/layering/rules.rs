@@ -34,7 +34,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
     ),
     imports(
         "config",
-        &["model", "aws::job", "aws::catalog", "gcp::job", "gcp::catalog"],
+        &["model", "aws::job", "aws::catalog", "gcp::job", "gcp::catalog", "expose::tls", "expose::guard"],
         "it makes the settings of other parts, and knows nothing else of them",
     ),
     imports(
@@ -87,6 +87,11 @@ pub(crate) const LIBRARIES: &[Library] = &[
         why: "two places make HTTP calls of our own",
     },
     Library {
+        paths: &["rustls", "tokio_rustls", "webpki"],
+        only_in: &["aws/crypto.rs", "aws/client.rs", "aws/client/", "expose/tls.rs", "expose/tls/", "expose/guard.rs"],
+        why: "one place decides what TLS is on each side",
+    },
+    Library {
         paths: &["axum"],
         only_in: &["expose/http.rs", "expose/http/", "sim/wire.rs", "sim/wire/"],
         why: "two places serve HTTP",
@@ -124,6 +129,10 @@ pub(crate) const PURE: &[&str] = &[
     "model.rs",
     "model/",
     "aws/job.rs",
+    "aws/cadence.rs",
+    "aws/cadence/",
+    "aws/fetch/memory.rs",
+    "aws/fetch/paced.rs",
     "aws/plan.rs",
     "aws/plan/",
     "aws/convert.rs",

@@ -8,6 +8,7 @@ use raingauge::app::run::{RunOptions, Surroundings, load, run_in};
 use raingauge::aws::client::{Emulator, Network};
 use raingauge::clock::Clock;
 use raingauge::config::LoadOptions;
+use raingauge::expose::guard::Guarding;
 use raingauge::sim::SimCloud;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -40,12 +41,18 @@ impl TestBridge {
     pub(crate) async fn start_in(network: Network, load_options: LoadOptions, config: &str) -> Self {
         let mut file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
         file.write_all(config.as_bytes()).unwrap();
-        let options =
-            RunOptions { config: file.path().to_owned(), load: load_options, listen_addresses: vec![], yace: false };
+        let options = RunOptions {
+            config: file.path().to_owned(),
+            load: load_options,
+            listen_addresses: vec![],
+            web_config_file: None,
+            yace: false,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let clock = Clock::system();
-        let surroundings = Surroundings { clock: clock.clone(), network, listeners: vec![listener] };
+        let surroundings =
+            Surroundings { clock: clock.clone(), network, listeners: vec![listener], guarding: Guarding::default() };
         let loaded = load(&options).unwrap_or_else(|e| panic!("{e}"));
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {

@@ -6,7 +6,7 @@ use crate::aws::api::{
     MetricStatisticsRequest, Page, Point, Resource, StatisticsPoint, StatusCode,
 };
 use crate::aws::inventory::FoundMetric;
-use crate::aws::job::{Metric, Role, Timing};
+use crate::aws::job::{Metric, Pace, Role, Timing, WindowRule};
 use crate::aws::question::Question;
 use crate::seam::MetricsRequested;
 use std::num::NonZeroU32;
@@ -100,7 +100,8 @@ impl Api for Cloud {
                 let result = MetricResult { query: 0, points: vec![], status: StatusCode::InternalError };
                 return Answered { result: Ok(Page { items: vec![result], next: None }), call: call(None) };
             }
-            let points = vec![Point { at: request.start, value: 1.0 }];
+            let newest = request.end.minus(Duration::from_secs(request.period_seconds.get().into()));
+            let points = vec![Point { at: newest, value: 1.0 }];
             let items = (0..request.queries.len())
                 .map(|query| MetricResult { query, points: points.clone(), status: StatusCode::Complete })
                 .collect();
@@ -116,6 +117,9 @@ fn metric(name: &str, period: u32, all: bool) -> Metric {
         period_seconds: NonZeroU32::new(period).unwrap(),
         length_seconds: 300,
         delay_seconds: 0,
+        rule: WindowRule::Yace,
+        pace: Pace::Every(Duration::from_secs(60)),
+        outlives: Duration::ZERO,
         nil_to_zero: false,
         add_timestamp: all,
         export_all_data_points: all,
@@ -239,9 +243,9 @@ fn a_long_window_is_never_shortened_by_catching_up() {
     };
     let plan = plan::plan_with(&job, Naming::default(), &"r".into(), &inventory, &[]);
     let end = 300_000;
-    let (start, _) =
-        batch::window(&job, &plan.batches[0], Some(Timestamp::from_secs(end - 7 * 3_600)), Timestamp::from_secs(end));
-    assert_eq!(start.as_secs(), end - 6 * 3_600);
+    let watermark = Some(Timestamp::from_secs(end - 7 * 3_600));
+    let window = batch::window(&job, &plan.batches[0], 0, watermark, Timestamp::from_secs(end));
+    assert_eq!(window.start.as_secs(), end - 6 * 3_600);
 }
 
 #[tokio::test(start_paused = true)]
@@ -252,4 +256,86 @@ async fn without_a_discovery_there_is_nothing_to_wait_for() {
     drop(sender);
     let ready = tokio::time::timeout(Duration::from_secs(60), fetch.ready()).await;
     assert!(ready.is_err(), "it must not go on to an empty collection that counts as a success");
+}
+
+/// A job with a metric that is asked for every five minutes and a daily one; its fetch and the cloud.
+fn paced() -> (Fetch, Arc<Cloud>) {
+    let auto = |name, period, delay_seconds| Metric {
+        pace: Pace::Auto,
+        rule: WindowRule::Complete,
+        delay_seconds,
+        length_seconds: u64::from(period),
+        outlives: Duration::from_secs(u64::from(period) * 2),
+        ..metric(name, period, false)
+    };
+    let mut job = job(vec![auto("often", 300, 120), auto("daily", 86_400, 9_000)], Duration::from_secs(720));
+    job.timing.interval = Duration::from_secs(300);
+    fetch(job)
+}
+
+const MIDNIGHT: i64 = 1_699_920_000;
+
+#[tokio::test(start_paused = true)]
+async fn only_what_is_due_is_asked_for_and_the_rest_stays() {
+    let (mut fetch, cloud) = paced();
+    let mut now = MIDNIGHT + 50_000;
+    let (mut daily, mut often) = (0, 0);
+    while now < MIDNIGHT + 50_000 + 2 * 86_400 {
+        let asked = cloud.windows.lock().unwrap().len();
+        let outcome = fetch.collect(at(now), &mut |_| {}).await;
+        for (start, end) in &cloud.windows.lock().unwrap()[asked..] {
+            // With the period before, whose point may have come late.
+            let is_daily = end - start > 86_400;
+            daily += i32::from(is_daily);
+            often += i32::from(!is_daily);
+            assert!(end % if is_daily { 86_400 } else { 300 } == 0);
+        }
+        if let Some(snapshot) = outcome.snapshot {
+            assert_eq!(present(&snapshot), [true, true], "at {now}");
+        }
+        let due = outcome.next_due.unwrap().as_secs();
+        assert!(due > now, "{due} {now}");
+        now = due.min(now + 300);
+    }
+    assert_eq!(daily, 3, "at first, and twice at half past two");
+    assert!((570..=577).contains(&often), "{often}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_asks_for_nothing_twice_and_shows_what_was_shown() {
+    let (mut before, _) = paced();
+    let now = MIDNIGHT + 50_000;
+    let first = before.collect(at(now), &mut |_| {}).await;
+    let memory = before.export(at(now + 10)).unwrap();
+    let written = serde_json::to_vec(&memory).unwrap();
+    let read: Memory = serde_json::from_slice(&written).unwrap();
+    assert_eq!(read, memory);
+    let (after, cloud) = paced();
+    // Another process: its steady clock need not be the first one's.
+    let later = Now { wall: Timestamp::from_secs(now + 20), steady: Timestamp::from_secs(now - 500) };
+    let mut after = after.remembering(Some(read));
+    let outcome = after.collect(later, &mut |_| {}).await;
+    assert_eq!(cloud.windows.lock().unwrap().len(), 0, "nothing is due");
+    assert_eq!(present(&outcome.snapshot.unwrap()), [true, true]);
+    assert_eq!(outcome.next_due, first.next_due);
+    // What was confirmed too long ago does not come back.
+    let (late, cloud) = paced();
+    let mut late = late.remembering(Some(memory));
+    *cloud.refuses.lock().unwrap() = true;
+    let outcome = late.collect(at(now + 2_000), &mut |_| {}).await;
+    assert_eq!(present(&outcome.snapshot.unwrap()), [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fixed_interval_survives_a_restart() {
+    let (mut before, _) = fetch(job(vec![metric("m", 300, true)], Duration::from_secs(9_000)));
+    before.collect(at(3_000), &mut |_| {}).await;
+    let memory = before.export(at(3_010));
+    let (after, cloud) = fetch(job(vec![metric("m", 300, true)], Duration::from_secs(9_000)));
+    let mut after = after.remembering(memory);
+    let outcome = after.collect(at(3_020), &mut |_| {}).await;
+    assert_eq!(present(&outcome.snapshot.unwrap()), [true]);
+    assert_eq!((cloud.windows.lock().unwrap().len(), outcome.next_due), (0, Some(Timestamp::from_secs(3_060))));
+    after.collect(at(3_900), &mut |_| {}).await;
+    assert_eq!(*cloud.windows.lock().unwrap(), [(3_000, 3_900)], "what was missed meanwhile is asked for");
 }

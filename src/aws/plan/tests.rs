@@ -1,7 +1,7 @@
 use super::*;
 use crate::aws::api::{Account, Resource};
 use crate::aws::catalog;
-use crate::aws::job::{Dimension, Discovery, Metric, Role, Tag, Timing};
+use crate::aws::job::{Dimension, Discovery, Metric, Pace, Role, Tag, Timing, WindowRule};
 
 const NAMING: Naming = Naming { labels_snake_case: false };
 
@@ -21,6 +21,9 @@ fn metric(name: &str, statistics: &[&str], period_seconds: u32) -> Metric {
         period_seconds: nonzero(period_seconds),
         length_seconds: u64::from(period_seconds),
         delay_seconds: 0,
+        rule: WindowRule::Yace,
+        pace: Pace::Every(Duration::from_secs(300)),
+        outlives: Duration::ZERO,
         nil_to_zero: false,
         add_timestamp: false,
         export_all_data_points: false,
@@ -120,7 +123,7 @@ fn queries_are_grouped_by_period_and_delay_with_the_longest_window() {
     let job = job(vec![metric("A", &["Sum"], 300), metric("B", &["Sum"], 60), long], 500);
     let plan = plan(&job, NAMING, &"r".into(), &inventory((0..3).map(|e| found(e, "i-1", None)).collect()));
     let groups: Vec<_> =
-        plan.batches.iter().map(|b| (b.period_seconds.get(), b.length_seconds, b.queries.len())).collect();
+        plan.batches.iter().map(|b| (b.rhythm.period_seconds.get(), b.length_seconds, b.queries.len())).collect();
     assert_eq!(groups, [(300, 3_600, 2), (60, 60, 1)]);
 }
 

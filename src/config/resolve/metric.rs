@@ -1,12 +1,14 @@
 //! Metrics: what they inherit from their job, and the rules among period, length and timestamps.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::super::report::Report;
 use super::super::written::{self, Kind, MetricSettings};
 use super::super::{Dialect, nearest};
-use super::{Field, texts};
-use crate::aws::job::Metric;
+use super::{Field, texts, timing};
+use crate::aws::catalog;
+use crate::aws::job::{Metric, Pace, WindowRule};
 use crate::model::Text;
 
 const DEFAULT_PERIOD_SECONDS: i64 = 300;
@@ -15,11 +17,11 @@ const PLAIN: [&str; 6] = ["Average", "IQM", "Maximum", "Minimum", "SampleCount",
 const DEFAULT_LENGTH_SECONDS: i64 = 300;
 
 /// The metrics of a job.
-pub(super) fn metrics(job: &written::Job, parent: &str, report: &mut Report) -> Vec<Metric> {
+pub(super) fn metrics(job: &written::Job, parent: &str, usual: Pace, report: &mut Report) -> Vec<Metric> {
     let list = job.metrics.value.iter().enumerate();
     list.filter_map(|(n, metric)| {
         let title = format!("Metric [{}/{n}] in {parent}", metric.name.value);
-        Checked { metric, job, title, report }.metric()
+        Checked { metric, job, usual, title, report }.metric()
     })
     .collect()
 }
@@ -27,6 +29,7 @@ pub(super) fn metrics(job: &written::Job, parent: &str, report: &mut Report) -> 
 struct Checked<'a> {
     metric: &'a written::Metric,
     job: &'a written::Job,
+    usual: Pace,
     title: String,
     report: &'a mut Report,
 }
@@ -40,7 +43,7 @@ impl Checked<'_> {
         let statistics = self.statistics();
         let period = self.period();
         let length = first_set([&own.length, &preset.length], DEFAULT_LENGTH_SECONDS);
-        if own.delay.value != 0 {
+        if own.delay.value != 0 && self.report.dialect == Dialect::Yace {
             let message = format!("{}: a metric's own delay is ignored: set the job's", self.title);
             self.report.warn(own.delay.spot, format!("{}.delay", self.metric.path), message);
         }
@@ -51,12 +54,20 @@ impl Checked<'_> {
             self.mistake(&own.export_all, "exportAllDataPoints", text);
         }
         self.check_length(length, period);
+        let path = format!("{}.interval", self.metric.path);
+        let pace = timing::pace(&self.metric.interval, &path, self.report).unwrap_or(self.usual);
+        let period_seconds = u32::try_from(period).ok().and_then(NonZeroU32::new)?;
+        // A YACE file's window is YACE's, unless it asks for ours.
+        let complete = self.report.dialect == Dialect::Native || pace == Pace::Auto;
         Some(Metric {
             name: Text::clone(&self.metric.name.value),
             statistics,
-            period_seconds: u32::try_from(period).ok().and_then(NonZeroU32::new)?,
+            period_seconds,
             length_seconds: u64::try_from(length).ok()?,
-            delay_seconds: self.delay(),
+            delay_seconds: self.delay(complete, period_seconds),
+            rule: if complete { WindowRule::Complete } else { WindowRule::Yace },
+            pace,
+            outlives: Duration::ZERO,
             nil_to_zero: inherited(&own.nil_to_zero, &preset.nil_to_zero),
             add_timestamp,
             export_all_data_points,
@@ -110,9 +121,19 @@ impl Checked<'_> {
         }
     }
 
-    /// A negative delay would look into the future, where there is nothing.
-    fn delay(&self) -> u64 {
-        u64::try_from(self.job.settings.delay.value).unwrap_or_default()
+    /// What is declared, or where complete periods are shown what is known of the namespace. YACE ignores a metric's own. A
+    /// negative delay would look into the future, where there is nothing.
+    fn delay(&self, complete: bool, period_seconds: NonZeroU32) -> u64 {
+        let (own, preset) = (&self.metric.settings.delay, &self.job.settings.delay);
+        let declared = if self.report.dialect == Dialect::Native && own.is_given { own } else { preset };
+        if complete && !declared.is_given {
+            let namespace = match self.job.kind {
+                Kind::Discovery => &self.job.type_name.value,
+                Kind::Custom | Kind::Static => &self.job.namespace.value,
+            };
+            return catalog::publish_delay_seconds(namespace, period_seconds);
+        }
+        u64::try_from(declared.value).unwrap_or_default()
     }
 
     fn mistake<T: Default>(&mut self, field: &Field<T>, key: &str, text: &str) {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::super::fields::Interval;
 use super::super::report::Report;
 use super::super::written;
-use super::{Field, LoadOptions, seconds};
-use crate::aws::job::Timing;
+use super::{Dialect, Field, LoadOptions, seconds};
+use crate::aws::job::{Metric, Pace, Timing, cadence_seconds};
 
 /// YACE's `-scraping-interval`.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -16,47 +17,86 @@ const MAX_INTERVAL_SECONDS: u64 = 366 * 86_400;
 
 /// What jobs have that do not say otherwise.
 pub(super) struct Defaults {
-    interval: Duration,
+    pace: Pace,
     inventory_interval: Option<Duration>,
     stale_after: Option<Duration>,
     hold: bool,
 }
 
-/// The defaults of a file; the command line wins.
+/// The defaults of a file; the command line wins. A YACE file is asked as YACE asks.
 pub(super) fn defaults(written: &written::Timing, options: &LoadOptions, report: &mut Report) -> Defaults {
-    let interval = positive(&written.interval, "aws.interval", report);
+    let own = pace(&written.interval, "aws.interval", report);
+    let usual = match report.dialect {
+        Dialect::Native => Pace::Auto,
+        Dialect::Yace => Pace::Every(DEFAULT_INTERVAL),
+    };
     Defaults {
-        interval: options.scraping_interval.or(interval).unwrap_or(DEFAULT_INTERVAL),
+        pace: options.scraping_interval.map(Pace::Every).or(own).unwrap_or(usual),
         inventory_interval: positive(&written.inventory_interval, "aws.inventoryInterval", report),
         stale_after: stale_after(&written.stale_after, "aws.staleAfter", report),
         hold: written.hold_on_failure.value.unwrap_or(true),
     }
 }
 
-/// The timing of a job whose largest delay is `delay_seconds`.
+/// How often a job's metrics are asked for that do not say otherwise.
+pub(super) fn job_pace(written: &written::Timing, defaults: &Defaults, path: &str, report: &mut Report) -> Pace {
+    pace(&written.interval, &format!("{path}.interval"), report).unwrap_or(defaults.pace)
+}
+
+/// The timing of a job with these metrics, whose `outlives` it sets. `usual`: the job's pace.
 pub(super) fn of(
     written: &written::Timing,
     defaults: &Defaults,
-    delay_seconds: u64,
+    usual: Pace,
+    metrics: &mut [Metric],
     path: &str,
     report: &mut Report,
 ) -> Timing {
-    let interval = positive(&written.interval, &format!("{path}.interval"), report).unwrap_or(defaults.interval);
     let inventory = positive(&written.inventory_interval, &format!("{path}.inventoryInterval"), report);
     let own_stale_after = stale_after(&written.stale_after, &format!("{path}.staleAfter"), report);
     // Who says for how long wants the values held.
     let hold = written.hold_on_failure.value.unwrap_or(own_stale_after.is_some() || defaults.hold);
-    let lifetime = own_stale_after
-        .or(defaults.stale_after)
-        .unwrap_or_else(|| interval.saturating_mul(2).saturating_add(seconds(delay_seconds)));
+    let given = own_stale_after.or(defaults.stale_after);
+    let asked_every = |m: &Metric| match m.pace {
+        Pace::Every(interval) => interval,
+        Pace::Auto => seconds(cadence_seconds(m.period_seconds).into()),
+    };
+    let fixed = |pace: Pace| match pace {
+        Pace::Every(interval) => interval,
+        Pace::Auto => DEFAULT_INTERVAL,
+    };
+    let interval = metrics.iter().map(|m| fixed(m.pace)).min().unwrap_or_else(|| fixed(usual));
+    // A value stays until it is asked for again, and as long again when that fails.
+    let lifetime = |m: &Metric| match given {
+        Some(given) => given.saturating_add(asked_every(m).saturating_sub(interval)),
+        None => asked_every(m).saturating_mul(2).saturating_add(seconds(m.delay_seconds)),
+    };
+    let least_delay = metrics.iter().map(|m| m.delay_seconds).min().unwrap_or_default();
+    let base = given.unwrap_or_else(|| interval.saturating_mul(2).saturating_add(seconds(least_delay)));
+    for metric in metrics.iter_mut() {
+        metric.outlives = lifetime(metric).saturating_sub(base);
+    }
     Timing {
         interval,
         // Listing more often than fetching would be for nothing.
         inventory_interval: inventory
             .or(defaults.inventory_interval)
             .unwrap_or_else(|| DEFAULT_INVENTORY_INTERVAL.max(interval)),
-        stale_after: if hold { lifetime } else { Duration::ZERO },
+        stale_after: if hold { base } else { Duration::ZERO },
     }
+}
+
+/// A pace that is given.
+pub(super) fn pace(field: &Field<Option<Interval>>, path: &str, report: &mut Report) -> Option<Pace> {
+    match field.value? {
+        Interval::Auto => Some(Pace::Auto),
+        Interval::Fixed(n) => positive(&Field { value: Some(n), ..copied(field) }, path, report).map(Pace::Every),
+    }
+}
+
+/// The same place with another value.
+fn copied<T>(field: &Field<T>) -> Field<Option<u64>> {
+    Field { value: None, spot: field.spot, is_given: field.is_given, is_bad: field.is_bad }
 }
 
 fn positive(field: &Field<Option<u64>>, path: &str, report: &mut Report) -> Option<Duration> {
