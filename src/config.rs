@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::aws::job::{AwsSettings, Concurrency};
+use crate::gcp::job::GcpSettings;
 
 mod expand;
 mod fields;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub web: WebSettings,
     /// The `aws` section.
     pub aws: Option<AwsSettings>,
+    /// The `gcp` section.
+    pub gcp: Option<GcpSettings>,
 }
 
 /// The HTTP side.
@@ -180,10 +183,10 @@ fn yace_settings(root: &raw::Node, options: &LoadOptions, report: &mut report::R
     let mut written = written::Aws::default();
     fields::mapping(&mut written, root, &report::Path::Root, report);
     if !matches!(&*root.value, raw::Value::Mapping(_)) && !fields::is_null(root) {
-        return Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: None };
+        return Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: None, gcp: None };
     }
     let aws = resolve::aws(&written, options, report);
-    Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: Some(aws) }
+    Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: Some(aws), gcp: None }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use self::price::{Dollars, Price};
 use self::stackdriver::StackdriverCounters;
 use self::yace::YaceCounters;
 use crate::model::{Now, Text, Timestamp};
-use crate::seam::{Call, Failure, MetricsRequested, Reason};
+use crate::seam::{Call, Failure, LeftOut, LeftOuts, MetricsRequested, Reason};
 
 /// The text formats in which the self-metrics can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -215,6 +215,10 @@ impl Telemetry {
                 m.requested.get_or_create(&labels).inc_by(count);
             }
         }
+        if call.series_returned > 0 {
+            let labels = [("region", Text::clone(&call.region)), ("account", Text::clone(&call.account))];
+            m.series_returned.get_or_create(&labels).inc_by(call.series_returned);
+        }
         let Some(cost) = price::of(call, &self.prices) else { return };
         for (reading, dollars) in [("per_statistic", cost.per_statistic), ("per_block", cost.per_block)] {
             let labels = [
@@ -267,6 +271,13 @@ impl Telemetry {
         }
     }
 
+    /// Counts series of answers that cannot be shown.
+    pub fn left_out(&self, job: &JobLabels, left_out: &LeftOuts) {
+        for (why, n) in left_out.iter() {
+            self.metrics.series_left_out.get_or_create(&left_out_labels(job, why)).inc_by(n);
+        }
+    }
+
     /// A run was due while the one before was still going on.
     pub fn overlap(&self, job: &JobLabels, kind: RunKind) {
         self.metrics.job_overlaps.get_or_create(&run_labels(job, kind)).inc();
@@ -294,6 +305,9 @@ impl Telemetry {
             for reason in Reason::ALL {
                 m.job_failures.remove(&failure_labels(job, kind, reason));
             }
+        }
+        for why in LeftOut::ALL {
+            m.series_left_out.remove(&left_out_labels(job, why));
         }
         m.job_series.remove(&job_labels(job));
         m.job_resources.remove(&job_labels(job));
@@ -386,6 +400,11 @@ fn run_labels(job: &JobLabels, kind: RunKind) -> metrics::Labels<4> {
 fn failure_labels(job: &JobLabels, kind: RunKind, reason: Reason) -> metrics::Labels<5> {
     let [job, region, account, run] = run_labels(job, kind);
     [job, region, account, run, ("reason", reason.as_str().into())]
+}
+
+fn left_out_labels(job: &JobLabels, why: LeftOut) -> metrics::Labels<4> {
+    let [job, region, account] = job_labels(job);
+    [job, region, account, ("reason", why.as_str().into())]
 }
 
 fn seconds(at: Timestamp) -> f64 {

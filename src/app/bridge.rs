@@ -232,6 +232,7 @@ impl Workers {
         let Shared { clock, store, telemetry, readiness, states } = &self.shared;
         let (now, labels, outcome) = (clock.read(), &self.labels, run.outcome);
         telemetry.record_calls(&outcome.calls);
+        telemetry.left_out(labels, &outcome.left_out);
         let series = outcome.snapshot.as_ref().map(crate::model::Snapshot::present);
         if let Some(snapshot) = outcome.snapshot {
             store.publish(slot.clone(), snapshot);
@@ -296,6 +297,7 @@ impl Source for Both {
             both.calls.splice(..0, found.calls);
             both.failures.splice(..0, found.failures);
             both.resources = resources;
+            both.left_out.add(&found.left_out);
             both
         })
     }

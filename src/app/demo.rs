@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::app::run::{About, Daemon, Reload};
+use crate::app::run::{About, Daemon, Peer, Reload};
 use crate::app::{listen, signals};
 use crate::aws::client::{Emulator, Network};
 use crate::clock::Clock;
@@ -41,7 +41,7 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
         notice: Some(format!(
             "This is a simulated cloud: nothing here exists or costs anything. Its time passes {SPEED} times as fast as yours."
         )),
-        yace: false,
+        peer: Peer::None,
         started: clock.now(),
     };
     for listener in &listeners {

@@ -18,11 +18,12 @@ use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::guard::Guarding;
-use crate::expose::http::{self, Manners, Web};
+use crate::expose::http::{self, Manners, Stackdriver, Web};
 use crate::expose::status::{Cost, Status};
 use crate::model::{Text, Timestamp};
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
+use crate::work::demand::{Demand, Drive};
 use crate::work::readiness::Readiness;
 
 /// Where people expect YACE, and now us.
@@ -98,7 +99,7 @@ pub async fn run_in(
     let about = About {
         source: options.config.display().to_string(),
         notice: None,
-        yace: options.yace || loaded.settings.dialect == Dialect::Yace,
+        peer: if options.yace || loaded.settings.dialect == Dialect::Yace { Peer::Yace } else { Peer::None },
         started: clock.now(),
     };
     let daemon = Daemon::new(clock, network, &loaded.settings, about);
@@ -188,10 +189,35 @@ pub struct About {
     pub source: String,
     /// Something to say above everything else.
     pub notice: Option<String>,
-    /// YACE's routes and counters.
-    pub yace: bool,
+    /// In whose place it runs.
+    pub peer: Peer,
     /// When the process started.
     pub started: Timestamp,
+}
+
+/// In whose place the daemon runs: whose routes and counters it has.
+#[derive(Clone, Debug, Default)]
+pub enum Peer {
+    /// Nobody's.
+    #[default]
+    None,
+    /// YACE's.
+    Yace,
+    /// stackdriver_exporter's.
+    Stackdriver(StackdriverPeer),
+}
+
+/// What stackdriver_exporter's flags say about the HTTP side.
+#[derive(Clone, Debug)]
+pub struct StackdriverPeer {
+    /// Where the cloud's metrics are.
+    pub cloud_path: String,
+    /// Where the program's own are.
+    pub telemetry_path: String,
+    /// What `?collect=` may narrow.
+    pub prefixes: Vec<String>,
+    /// How scrapes drive the collection.
+    pub drive: Drive,
 }
 
 /// Answers a reload: `Err` says why the old configuration goes on.
@@ -203,6 +229,7 @@ pub struct Daemon {
     shared: Shared,
     clouds: Clouds,
     bridge: Arc<Bridge>,
+    demand: Option<Arc<Demand>>,
     exposition: Arc<Exposition>,
     about: Arc<About>,
     /// What only a start looks at.
@@ -214,22 +241,28 @@ pub struct Daemon {
 impl Daemon {
     /// Nothing runs yet.
     pub fn new(clock: Clock, network: Network, settings: &Settings, about: About) -> Self {
-        let telemetry = Arc::new(Telemetry::new(TelemetrySettings {
+        let telemetry = Telemetry::new(TelemetrySettings {
             version: env!("CARGO_PKG_VERSION"),
             started: about.started,
-            yace: about.yace,
+            yace: matches!(about.peer, Peer::Yace),
             prices: price::list_prices(),
-        }));
+        });
+        let (telemetry, demand) = match &about.peer {
+            Peer::Stackdriver(peer) => (telemetry.beside_stackdriver(), Some(Arc::new(Demand::new(peer.drive)))),
+            Peer::None | Peer::Yace => (telemetry, None),
+        };
+        let telemetry = Arc::new(telemetry);
         let store = Arc::new(Store::new());
-        let openmetrics = settings.dialect == Dialect::Native;
+        let openmetrics = settings.dialect == Dialect::Native && !matches!(about.peer, Peer::Stackdriver(_));
         let exposition =
             Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
         let shared = Shared { clock, store, telemetry, readiness: Readiness::default(), states: States::default() };
-        let bridge = Arc::new(Bridge::new(shared.clone(), clouds::limits(settings), None));
+        let bridge = Arc::new(Bridge::new(shared.clone(), clouds::limits(settings), demand.clone()));
         Self {
             shared,
             clouds: Clouds { aws: network },
             bridge,
+            demand,
             exposition,
             about: Arc::new(about),
             fixed: Arc::new(fixed(settings)),
@@ -311,8 +344,27 @@ impl Daemon {
             ready: Arc::new(move || readiness.missing()),
             status: Arc::new(move || daemon.status()),
             reload,
-            manners: if self.about.yace { Manners::Yace } else { Manners::Native },
+            manners: self.manners(),
             clock: Arc::new(move || clock.read().steady),
+        }
+    }
+
+    fn manners(&self) -> Manners {
+        match (&self.about.peer, &self.demand) {
+            (Peer::Yace, _) => Manners::Yace,
+            (Peer::Stackdriver(peer), Some(demand)) => {
+                let demand = Arc::clone(demand);
+                Manners::Stackdriver(Arc::new(Stackdriver {
+                    cloud_path: peer.cloud_path.clone(),
+                    telemetry_path: peer.telemetry_path.clone(),
+                    prefixes: peer.prefixes.clone(),
+                    scraped: Arc::new(move || {
+                        let demand = Arc::clone(&demand);
+                        Box::pin(async move { demand.scraped().await })
+                    }),
+                }))
+            }
+            (Peer::None | Peer::Stackdriver(_), _) => Manners::Native,
         }
     }
 

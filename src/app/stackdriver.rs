@@ -38,7 +38,7 @@ pub fn settings(run: &StackdriverRun) -> Settings {
         concurrency: NonZeroU32::new(CONCURRENCY).unwrap_or(NonZeroU32::MIN),
     };
     let gcp = GcpSettings { access, jobs: vec![job(run)] };
-    Settings { dialect: Dialect::Stackdriver, web: WebSettings::default(), aws: None, gcp: Some(gcp) }
+    Settings { dialect: Dialect::Native, web: WebSettings::default(), aws: None, gcp: Some(gcp) }
 }
 
 /// Its manners.

@@ -77,7 +77,7 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
     if aws.is_none() && report.mistakes.is_empty() {
         report.mistake(Spot::default(), "", "nothing to do: the file has no `aws` section");
     }
-    Settings { dialect: Dialect::Native, web, aws }
+    Settings { dialect: Dialect::Native, web, aws, gcp: None }
 }
 
 fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {
