@@ -173,13 +173,11 @@ pub enum LeftOut {
     NoBuckets,
     /// A label without a name, or with one that Prometheus keeps to itself.
     ReservedLabel,
-    /// Another series of the same answer had its labels and its time.
-    Duplicate,
 }
 
 impl LeftOut {
     /// Every one, for tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 8] = [
         Self::NoMetric,
         Self::NoResource,
         Self::NoName,
@@ -188,7 +186,6 @@ impl LeftOut {
         Self::NoValue,
         Self::NoBuckets,
         Self::ReservedLabel,
-        Self::Duplicate,
     ];
 
     /// The label value.
@@ -202,7 +199,6 @@ impl LeftOut {
             Self::NoValue => "no_value",
             Self::NoBuckets => "no_buckets",
             Self::ReservedLabel => "reserved_label",
-            Self::Duplicate => "duplicate",
         }
     }
 }

@@ -270,8 +270,34 @@ impl Job {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A job that does nothing in particular.
+    pub(crate) fn job() -> Job {
+        Job {
+            name: "test".into(),
+            index: 0,
+            projects: vec!["p".into()],
+            projects_filter: None,
+            prefixes: vec!["t.googleapis.com/".into()],
+            exclude_prefixes: Vec::new(),
+            filters: Vec::new(),
+            window: Window::default(),
+            fill_missing_labels: true,
+            drop_delegated_projects: false,
+            deltas: Deltas::default(),
+            descriptors: Descriptors { ttl: Duration::ZERO, only_google: true, active_only: false },
+            aggregations: Vec::new(),
+            buckets: Vec::new(),
+            labels: Vec::new(),
+            timing: Timing {
+                interval: Interval::Fixed(Duration::from_secs(60)),
+                inventory_interval: Duration::from_secs(300),
+                stale_after: Duration::ZERO,
+            },
+        }
+    }
 
     #[test]
     fn a_filter_is_cut_at_its_first_colon() {
