@@ -71,6 +71,8 @@ fn job() -> Job {
             interval: Duration::from_secs(300),
             inventory_interval: Duration::from_secs(900),
             stale_after: Duration::from_secs(600),
+            deadline: None,
+            priority: raingauge::seam::Priority::Normal,
         },
     }
 }

@@ -4,8 +4,10 @@ pub mod bridge;
 pub mod check;
 pub mod clouds;
 pub mod demo;
+pub mod google;
 pub mod healthcheck;
 pub mod iam;
+pub mod keeper;
 pub mod listen;
 pub mod network;
 pub mod protection;
@@ -13,6 +15,8 @@ pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod sim;
+pub mod stackdriver;
+pub mod start;
 pub mod states;
 pub mod target;
 
@@ -24,7 +28,7 @@ use std::path::Path;
 use anyhow::Context;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{self, Command, Log, Outside, YaceRun};
+use crate::cli::{self, Command, Log, Outside, StackdriverRun, YaceRun};
 use crate::config::LoadOptions;
 use crate::sim::{Kind, WorldSpec};
 use crate::telemetry::log::{self, LogSettings};
@@ -78,7 +82,7 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             daemon(RunOptions { config, load, listen_addresses, web_config_file, yace: false })
         }
         Command::YaceRun(flags) => yace(&flags),
-        Command::StackdriverRun(_flags) => anyhow::bail!("TODO"),
+        Command::StackdriverRun(flags) => stackdriver(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::YaceVerify { config, log: _ } => verify(&config),
@@ -98,6 +102,21 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         listen_addresses: vec![flags.listen_address.clone()],
         web_config_file: None,
         yace: true,
+    })
+}
+
+fn stackdriver(flags: &StackdriverRun) -> anyhow::Result<u8> {
+    start_log(flags.log, true)?;
+    flags.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    in_runtime(async {
+        match stackdriver::run(flags).await {
+            Ok(()) => Ok(0),
+            Err(StartError::Config(mistakes)) => {
+                writeln!(io::stderr(), "{mistakes}")?;
+                Ok(EXIT_FAILED)
+            }
+            Err(StartError::Start(e)) => Err(e),
+        }
     })
 }
 

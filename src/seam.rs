@@ -278,10 +278,45 @@ pub struct QuotaKey {
     pub operation: &'static str,
 }
 
+/// Who goes first where calls wait for the same quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Priority {
+    /// After the others, but never not at all.
+    Low,
+    /// As everybody.
+    #[default]
+    Normal,
+    /// Before the others.
+    High,
+}
+
+impl Priority {
+    /// Every priority, the least urgent first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
+    /// As a configuration file spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
+/// On whose behalf a call is made. Calls of one asker wait behind each other; different askers take turns.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Asker {
+    /// Unique: one job in one place.
+    pub name: Text,
+    /// Before whom.
+    pub priority: Priority,
+}
+
 /// Asked before every call: waits until the quota allows it, and learns from throttling.
 pub trait Gate: Send + Sync {
     /// Waits for a permit. Held while the call runs; tell [`Permit::throttled`] what came back.
-    fn admit<'a>(&'a self, key: &'a QuotaKey) -> BoxFuture<'a, Box<dyn Permit>>;
+    fn admit<'a>(&'a self, key: &'a QuotaKey, asker: &'a Asker) -> BoxFuture<'a, Box<dyn Permit>>;
 }
 
 /// The permission for one call; dropping it gives back its place among the calls in flight.

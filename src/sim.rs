@@ -38,7 +38,7 @@ pub use google::{GoogleSpec, MemoryGoogle};
 pub use ledger::Ledger;
 pub use memory::{MemoryApi, MemoryCloud};
 pub use pushed::PushedSeries;
-pub use spec::{Kind, WorldSpec};
+pub use spec::{AccountSpec, Kind, WorldSpec};
 pub use value::Stats;
 pub use world::World;
 

@@ -41,7 +41,7 @@ async fn what_the_cloud_has_becomes_series() {
     let network = Network { emulator: Some(emulator), ..Network::default() };
     let clients = Clients::load(aws.access.clone(), &network).await.unwrap();
     let job = Arc::new(aws.jobs[0].clone());
-    let api = Arc::new(clients.api(&job.roles[0], &job.regions[0]).await);
+    let api = clients.api(&job.roles[0], &job.regions[0]).await;
     let (sender, receiver) = watch::channel(None);
     let mut discover = Discover::new(Arc::clone(&job), api.clone(), sender);
     let mut fetch = Fetch::new(job, api, aws.naming, receiver);

@@ -11,11 +11,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::reload::{Fate, fates, unique_labels};
+use crate::app::start;
 use crate::app::states::{RunFacts, States};
 use crate::app::target::{Given, Sources, Target};
 use crate::clock::Clock;
 use crate::model::{Now, Text};
-use crate::seam::{Gate, Outcome, Progress, Source};
+use crate::seam::{Asker, Gate, Outcome, Progress, Source};
 use crate::store::{SlotKey, Store};
 use crate::telemetry::{JobLabels, RunKind, Telemetry};
 use crate::work::budget::{Budget, Limits};
@@ -24,7 +25,7 @@ use crate::work::readiness::Readiness;
 use crate::work::schedule::Schedule;
 use crate::work::worker::{Run, Worker};
 
-/// A run is given up after three intervals, but never before this.
+/// A run is given up after three intervals, but never before this; unless the job has a `timeout`.
 const MIN_DEADLINE: Duration = Duration::from_secs(600);
 /// How often values are looked at for being stale.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -86,20 +87,24 @@ impl Bridge {
         let mut old: Vec<Option<Running>> =
             old.into_iter().enumerate().map(|(at, running)| stays.contains(&at).then_some(running)).collect();
         let mut taken: BTreeSet<JobLabels> = old.iter().flatten().map(|r| r.labels.clone()).collect();
+        let starting: Vec<_> = wanted.iter().zip(&fates).filter(|(_, f)| !matches!(f, Fate::Kept(_))).collect();
+        let mut delays = start::delays(&starting.iter().map(|(t, _)| *t).collect::<Vec<_>>()).into_iter();
+        drop(starting);
         for (order, (target, fate)) in wanted.into_iter().zip(fates).enumerate() {
+            let delay = if matches!(fate, Fate::Kept(_)) { None } else { delays.next() }.unwrap_or_default();
             let mut take = |at: usize| old.get_mut(at).and_then(Option::take);
             let next = match fate {
                 Fate::Kept(at) => take(at).map(|old| self.keep(old, order)),
                 Fate::Changed(at) => take(at).map(|old| {
                     let slot = slot_key(order, &old.labels);
                     self.replace(&old, &slot);
-                    self.start(target, old.labels, slot)
+                    self.start(target, old.labels, slot, delay)
                 }),
                 Fate::New => {
                     let labels = unique_labels(&target, &taken);
                     taken.insert(labels.clone());
                     let slot = slot_key(order, &labels);
-                    Some(self.start(target, labels, slot))
+                    Some(self.start(target, labels, slot, delay))
                 }
             };
             running.extend(next);
@@ -158,7 +163,7 @@ impl Bridge {
         }
     }
 
-    fn start(&self, target: Target, labels: JobLabels, slot: SlotKey) -> Running {
+    fn start(&self, target: Target, labels: JobLabels, slot: SlotKey, delay: Duration) -> Running {
         let stop = self.stop.child_token();
         self.shared.states.add(&slot, &target, &labels);
         self.shared.readiness.expect(Text::clone(&slot.name));
@@ -171,6 +176,7 @@ impl Bridge {
             place: Arc::clone(&place),
             stop: stop.clone(),
             demand: self.demand.clone(),
+            delay,
         };
         tokio::spawn(workers.run(Arc::clone(&self.gate)));
         Running { target, labels, place, stop }
@@ -192,13 +198,19 @@ struct Workers {
     place: Place,
     stop: CancellationToken,
     demand: Option<Arc<Demand>>,
+    /// Before the first discovery: many targets do not start at once.
+    delay: Duration,
 }
 
 impl Workers {
     async fn run(self, gate: Arc<dyn Gate>) {
+        if self.stop.run_until_cancelled(tokio::time::sleep(self.delay)).await.is_none() {
+            return;
+        }
+        let asker = Asker { name: self.asker_name(), priority: self.target.priority };
         let values = lock(&self.place).as_ref().and_then(|slot| self.shared.store.get(slot));
         let Sources { discover, inventory_interval, fetch, interval } =
-            self.target.work.sources(Given { gate, values }).await;
+            self.target.work.sources(Given { gate, asker, values }).await;
         let (mut tasks, label) = (JoinSet::new(), Text::clone(&self.labels.job));
         if self.demand.as_ref().is_some_and(|demand| demand.drive() == Drive::OnScrape) {
             tasks.spawn(self.work(RunKind::Fetch, interval, Box::new(Both { discover, fetch })));
@@ -213,11 +225,16 @@ impl Workers {
         }
     }
 
+    /// Unique among the targets, like the labels.
+    fn asker_name(&self) -> Text {
+        slot_key(0, &self.labels).name
+    }
+
     async fn work(self, kind: RunKind, interval: Duration, source: Box<dyn Source>) {
         let worker = Worker {
             name: format!("{} {} in {}", kind.as_str(), self.labels.job, self.target.region),
             schedule: Schedule { interval, retry_early: kind == RunKind::Discover },
-            deadline: MIN_DEADLINE.max(interval * 3),
+            deadline: self.target.deadline.unwrap_or_else(|| MIN_DEADLINE.max(interval.saturating_mul(3))),
             clock: self.shared.clock.clone(),
             listener: self.demand.as_ref().map(|demand| demand.listener()),
         };

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::app::clouds::Clouds;
+use crate::app::google::FromEnvironment;
 use crate::app::run::{About, Daemon, Peer, Reload};
 use crate::app::{listen, signals};
 use crate::aws::client::{Emulator, Network};
@@ -49,7 +51,8 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
             .context("failed to say what the demo does")?;
     }
     out.flush().context("failed to say what the demo does")?;
-    let daemon = Daemon::new(clock, network, &settings, about);
+    let clouds = Clouds::new(network, Arc::new(FromEnvironment), None);
+    let daemon = Daemon::new(clock, clouds, &settings, about);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("the demo has no file to reload".to_owned()) }));
     daemon.serve(listeners, &Guarding::default(), settings, reload, signals::terminated()).await?;
     cloud.shutdown().await;

@@ -62,28 +62,11 @@ pub fn unique_labels(target: &Target, taken: &BTreeSet<JobLabels>) -> JobLabels 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::target::{Given, Sources, Work};
-    use futures_util::future::BoxFuture;
-    use std::sync::Arc;
-
-    struct Idle;
-
-    impl Work for Idle {
-        fn sources(&self, _given: Given) -> BoxFuture<'_, Sources> {
-            Box::pin(std::future::pending())
-        }
-    }
+    use crate::app::target::idle;
+    use crate::seam::Priority;
 
     fn target(label: &str, definition: &str) -> Target {
-        Target {
-            label: label.into(),
-            kind: "custom",
-            region: "r".into(),
-            account: "".into(),
-            definition: definition.into(),
-            lineage: label.into(),
-            work: Arc::new(Idle),
-        }
+        idle(label, definition, Priority::Normal)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `raingauge run` and the YACE drop-in: load, bind, serve, reload, drain.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 
 use crate::app::bridge::{Bridge, Shared};
-use crate::app::clouds::{self, Clouds};
+use crate::app::clouds::{self, Clouds, Google};
+use crate::app::google::FromEnvironment;
 use crate::app::states::States;
 use crate::app::{listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
@@ -35,6 +36,9 @@ const STARTING: &str = "the configuration is being applied";
 
 /// Before this, dollars a month would be a guess: a start asks for everything at once.
 const MIN_UPTIME_FOR_A_RATE: Duration = Duration::from_secs(900);
+/// Where no filter finds projects now: a reload may bring one.
+const LOOK_FOR_FILTERS: Duration = Duration::from_secs(60);
+
 /// Thirty days.
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
@@ -70,9 +74,11 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let network = network::from_env()?;
     Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);
-    let guarding = guarding(&options, &loaded.settings)?;
+    let web_config_file = options.web_config_file.as_deref().or(loaded.settings.web.config_file.as_deref());
+    let guarding = guarding(web_config_file)?;
     let listeners = listen::bind(&addresses).await?;
-    let surroundings = Surroundings { clock: Clock::system(), network, listeners, guarding };
+    let surroundings =
+        Surroundings { clock: Clock::system(), network, google: Arc::new(FromEnvironment), listeners, guarding };
     run_in(surroundings, options, loaded, signals::terminated()).await
 }
 
@@ -82,6 +88,8 @@ pub struct Surroundings {
     pub clock: Clock,
     /// How AWS is reached.
     pub network: Network,
+    /// How Google is reached.
+    pub google: Arc<dyn Google>,
     /// Where it serves.
     pub listeners: Vec<TcpListener>,
     /// Who may ask.
@@ -95,14 +103,15 @@ pub async fn run_in(
     loaded: Loaded,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
-    let Surroundings { clock, network, listeners, guarding } = surroundings;
+    let Surroundings { clock, network, google, listeners, guarding } = surroundings;
     let about = About {
         source: options.config.display().to_string(),
         notice: None,
         peer: if options.yace || loaded.settings.dialect == Dialect::Yace { Peer::Yace } else { Peer::None },
         started: clock.now(),
     };
-    let daemon = Daemon::new(clock, network, &loaded.settings, about);
+    let clouds = Clouds::new(network, google, None);
+    let daemon = Daemon::new(clock, clouds, &loaded.settings, about);
     let reload: Reload = {
         let daemon = daemon.clone();
         // In a task of its own: a caller who leaves does not stop it half-way.
@@ -121,15 +130,14 @@ pub async fn run_in(
 }
 
 /// The guard that the web configuration file describes; changes of it are followed from now on.
-fn guarding(options: &RunOptions, settings: &Settings) -> Result<Guarding, StartError> {
-    let file = options.web_config_file.clone().or_else(|| settings.web.config_file.clone());
-    let loaded = protection::load(file.as_deref()).map_err(|e| match e.downcast::<Mistakes>() {
+pub fn guarding(file: Option<&Path>) -> Result<Guarding, StartError> {
+    let loaded = protection::load(file).map_err(|e| match e.downcast::<Mistakes>() {
         Ok(mistakes) => StartError::Config(mistakes),
         Err(other) => StartError::Start(other),
     });
     let guarding = Guarding::new(ArcSwap::from_pointee(loaded?));
     if let Some(file) = file {
-        tokio::spawn(protection::follow(file, Arc::clone(&guarding)));
+        tokio::spawn(protection::follow(file.to_owned(), Arc::clone(&guarding)));
     }
     Ok(guarding)
 }
@@ -236,11 +244,21 @@ pub struct Daemon {
     fixed: Arc<(Dialect, WebSettings, Concurrency)>,
     applying: Arc<tokio::sync::Mutex<()>>,
     reload_error: Arc<Mutex<Option<String>>>,
+    applied: Arc<Mutex<Option<Applied>>>,
+}
+
+/// What runs.
+#[derive(Clone)]
+struct Applied {
+    /// As it was written.
+    written: Settings,
+    /// With the projects that were found.
+    resolved: Settings,
 }
 
 impl Daemon {
     /// Nothing runs yet.
-    pub fn new(clock: Clock, network: Network, settings: &Settings, about: About) -> Self {
+    pub fn new(clock: Clock, clouds: Clouds, settings: &Settings, about: About) -> Self {
         let telemetry = Telemetry::new(TelemetrySettings {
             version: env!("CARGO_PKG_VERSION"),
             started: about.started,
@@ -260,7 +278,7 @@ impl Daemon {
         let bridge = Arc::new(Bridge::new(shared.clone(), clouds::limits(settings), demand.clone()));
         Self {
             shared,
-            clouds: Clouds { aws: network },
+            clouds,
             bridge,
             demand,
             exposition,
@@ -268,6 +286,7 @@ impl Daemon {
             fixed: Arc::new(fixed(settings)),
             applying: Arc::default(),
             reload_error: Arc::default(),
+            applied: Arc::default(),
         }
     }
 
@@ -307,7 +326,7 @@ impl Daemon {
                 Err(e) => tracing::error!("failed to start collecting: {e:#}"),
             }
             drop(turn);
-            daemon.bridge.sweep().await;
+            tokio::join!(daemon.bridge.sweep(), daemon.follow_projects());
         });
         let router = http::router(self.web(reload));
         let router = http::guarded(router, Arc::clone(guarding), Arc::clone(&self.shared.telemetry));
@@ -331,9 +350,59 @@ impl Daemon {
     }
 
     async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
-        self.bridge.apply(self.clouds.targets(settings).await?).await;
+        let resolved = self.with_projects(settings).await;
+        self.apply_resolved(settings.clone(), resolved).await?;
         self.shared.readiness.release(&Text::from(STARTING));
         Ok(())
+    }
+
+    async fn apply_resolved(&self, written: Settings, resolved: Settings) -> anyhow::Result<()> {
+        self.bridge.apply(self.clouds.targets(&resolved).await?).await;
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = Some(Applied { written, resolved });
+        Ok(())
+    }
+
+    /// The settings with the projects of today.
+    async fn with_projects(&self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        if let Some(gcp) = &settings.gcp {
+            let (resolved, failures) = self.clouds.with_projects(gcp).await;
+            for failure in &failures {
+                tracing::warn!(
+                    reason = failure.reason.as_str(),
+                    advice = failure.reason.advice(),
+                    "failed to {failure}"
+                );
+            }
+            settings.gcp = Some(resolved);
+        }
+        settings
+    }
+
+    /// Follows the projects that filters find, for as long as there are filters.
+    async fn follow_projects(&self) {
+        loop {
+            let applied = || self.applied.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let pause = applied().and_then(|a| a.written.gcp).and_then(|gcp| {
+                let found = gcp.jobs.iter().filter(|job| job.projects_filter.is_some() || job.projects.is_empty());
+                found.map(|job| job.timing.inventory_interval).min()
+            });
+            tokio::time::sleep(pause.unwrap_or(LOOK_FOR_FILTERS)).await;
+            let turn = self.applying.lock().await;
+            if let Some(before) = applied().filter(|_| pause.is_some()) {
+                let after = self.with_projects(&before.written).await;
+                let projects = |s: &Settings| {
+                    let jobs = s.gcp.iter().flat_map(|gcp| &gcp.jobs);
+                    jobs.map(|job| job.projects.clone()).collect::<Vec<_>>()
+                };
+                if projects(&before.resolved) != projects(&after)
+                    && let Err(e) = self.apply_resolved(before.written, after).await
+                {
+                    tracing::error!("failed to follow the projects: {e:#}");
+                }
+            }
+            drop(turn);
+        }
     }
 
     fn web(&self, reload: Reload) -> Web {

@@ -5,15 +5,25 @@
 //! sample period, retries on, values held for a while, metric types listed now and then.
 
 use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::run::{Peer, StackdriverPeer};
+use anyhow::anyhow;
+
+use crate::app::clouds::Clouds;
+use crate::app::google::FromEnvironment;
+use crate::app::keeper::Kept;
+use crate::app::run::{About, Daemon, Peer, Reload, StackdriverPeer, StartError, guarding};
+use crate::app::target::gcp::Keepers;
+use crate::app::{listen, network, signals};
 use crate::cli::StackdriverRun;
+use crate::clock::Clock;
 use crate::config::{Dialect, Settings, WebSettings};
-use crate::gcp::job::{
-    Access, Deltas, Descriptors, Filter, GcpSettings, Interval, Job, Retries, Timing, Window,
-};
+use crate::gcp::job::{Access, Deltas, Descriptors, Filter, GcpSettings, Interval, Job, Retries, Timing, Window};
 use crate::model::Text;
+use crate::seam::Keeper;
+use crate::state::StateDir;
 use crate::work::demand::Drive;
 
 /// What the job is called.
@@ -51,6 +61,34 @@ pub fn peer(run: &StackdriverRun) -> Peer {
     })
 }
 
+/// Runs until a signal ends it. Ends at once without credentials or projects, as the peer does.
+pub async fn run(flags: &StackdriverRun) -> Result<(), StartError> {
+    if flags.systemd_socket {
+        return Err(StartError::Start(anyhow!("--web.systemd-socket is not supported: use --web.listen-address")));
+    }
+    let settings = settings(flags);
+    let clouds = Clouds::new(network::from_env()?, Arc::new(FromEnvironment), keepers(flags)?);
+    if let Some(gcp) = &settings.gcp {
+        clouds.check(gcp).await?;
+    }
+    let web_config = Some(flags.web_config_file.as_str()).filter(|file| !file.is_empty()).map(Path::new);
+    let guarding = guarding(web_config)?;
+    let listeners = listen::bind(&flags.listen_addresses).await?;
+    let clock = Clock::system();
+    let source = "the command line".to_owned();
+    let about = About { source, notice: None, peer: peer(flags), started: clock.now() };
+    let daemon = Daemon::new(clock, clouds, &settings, about);
+    let reload: Reload = Arc::new(|| Box::pin(async { Err("there is no file to reload: restart instead".to_owned()) }));
+    Ok(daemon.serve(listeners, &guarding, settings, reload, signals::terminated()).await?)
+}
+
+/// Where totals outlive a restart.
+fn keepers(flags: &StackdriverRun) -> anyhow::Result<Option<Keepers>> {
+    let Some(path) = &flags.state_dir else { return Ok(None) };
+    let dir = Arc::new(StateDir::open(path)?);
+    Ok(Some(Arc::new(move |key: &str| Arc::new(Kept::new(Arc::clone(&dir), "gcp", key)) as Arc<dyn Keeper>)))
+}
+
 fn retries(run: &StackdriverRun) -> Retries {
     let native = Retries::default();
     let statuses = if run.retry_statuses.is_empty() { vec![503] } else { run.retry_statuses.clone() };
@@ -83,7 +121,11 @@ fn job(run: &StackdriverRun) -> Job {
     };
     let reach = window.width.saturating_add(window.offset);
     let timing = if run.on_scrape {
-        Timing { interval: Interval::Fixed(LEAST_INTERVAL), inventory_interval: LEAST_INTERVAL, stale_after: Duration::ZERO }
+        Timing {
+            interval: Interval::Fixed(LEAST_INTERVAL),
+            inventory_interval: LEAST_INTERVAL,
+            stale_after: Duration::ZERO,
+        }
     } else {
         let interval = Interval::Auto { least: LEAST_INTERVAL };
         let inventory_interval = INVENTORY_INTERVAL.max(run.descriptor_cache_ttl);

@@ -2,6 +2,7 @@
 //! in `aws` and `gcp`; who keeps running at a reload is decided in `reload`.
 
 pub mod aws;
+pub mod gcp;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::model::{Snapshot, Text};
-use crate::seam::{Gate, Source};
+use crate::seam::{Asker, Gate, Priority, Source};
 
 /// One job in one place, as one identity.
 #[derive(Clone)]
@@ -26,6 +27,10 @@ pub struct Target {
     pub definition: String,
     /// Equal texts mean that the values of one are good enough until the other has its own.
     pub lineage: String,
+    /// Before whom its calls are made.
+    pub priority: Priority,
+    /// A run that takes longer is given up; `None`: as usual.
+    pub deadline: Option<Duration>,
     /// Makes its sources.
     pub work: Arc<dyn Work>,
 }
@@ -47,6 +52,8 @@ pub trait Work: Send + Sync {
 pub struct Given {
     /// Asked before every call.
     pub gate: Arc<dyn Gate>,
+    /// As whom.
+    pub asker: Asker,
     /// The values of the target before it.
     pub values: Option<Arc<Snapshot>>,
 }
@@ -61,4 +68,28 @@ pub struct Sources {
     pub fetch: Box<dyn Source>,
     /// Time between two fetches.
     pub interval: Duration,
+}
+
+/// A target that does nothing.
+#[cfg(test)]
+pub(crate) fn idle(label: &str, definition: &str, priority: Priority) -> Target {
+    struct Idle;
+
+    impl Work for Idle {
+        fn sources(&self, _given: Given) -> BoxFuture<'_, Sources> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    Target {
+        label: label.into(),
+        kind: "custom",
+        region: "r".into(),
+        account: "".into(),
+        definition: definition.into(),
+        lineage: label.into(),
+        priority,
+        deadline: None,
+        work: Arc::new(Idle),
+    }
 }

@@ -20,6 +20,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_cloudwatch::config::retry::RetryPartition;
 use aws_sdk_cloudwatch::types as cw;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::retry::RetryConfig;
 use futures_util::future::BoxFuture;
@@ -37,6 +38,7 @@ use crate::aws::xml::Element;
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use call::{Calls, Place};
+use credentials::{Kept, Maker, Unbooked};
 pub use http::{Emulator, Network};
 use identity::Identity;
 
@@ -57,18 +59,21 @@ const RESOURCES_PER_PAGE: i32 = 100;
 /// The name under which assumed roles appear in CloudTrail.
 const SESSION_NAME: &str = "raingauge";
 
-/// Makes one [`Api`] for each (role, region), sharing connections and, for each role, credentials and account id.
+/// Makes one [`Api`] for each (role, region), whatever the number of jobs, sharing connections and, for each role,
+/// credentials and account id.
 pub struct Clients {
     base: SdkConfig,
     access: Access,
     signer: Arc<Signer>,
     roles: Mutex<HashMap<Role, Arc<RoleAccess>>>,
+    made: Mutex<HashMap<(Role, Text), Arc<Client>>>,
 }
 
 /// What all regions of one role share: one AssumeRole, one GetCallerIdentity.
 struct RoleAccess {
     config: SdkConfig,
     identity: Identity,
+    assumed: Unbooked,
 }
 
 impl Clients {
@@ -90,7 +95,7 @@ impl Clients {
             .operation_timeout(OPERATION_TIMEOUT)
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http_client)
+            .http_client(http_client.clone())
             .retry_config(retries)
             .timeout_config(timeouts);
         if access.fips {
@@ -103,15 +108,27 @@ impl Clients {
         }
         let mut base = loader.load().await;
         if let Some(own) = base.credentials_provider() {
-            let kept = SharedCredentialsProvider::new(credentials::Kept::new(own));
+            let fresh = network.emulator.is_none().then(|| reading_anew(http_client, base.region().cloned()));
+            let kept = SharedCredentialsProvider::new(Kept::own(own, fresh));
             base = base.to_builder().credentials_provider(kept).build();
         }
         let signer = Arc::new(Signer::new(network)?);
-        Ok(Self { base, access, signer, roles: Mutex::default() })
+        Ok(Self { base, access, signer, roles: Mutex::default(), made: Mutex::default() })
     }
 
     /// The API as `role` sees it in `region`.
-    pub async fn api(&self, role: &Role, region: &Text) -> Client {
+    pub async fn api(&self, role: &Role, region: &Text) -> Arc<Client> {
+        let mut made = self.made.lock().await;
+        let key = (role.clone(), Text::clone(region));
+        if let Some(known) = made.get(&key) {
+            return Arc::clone(known);
+        }
+        let client = Arc::new(self.client(role, region).await);
+        made.insert(key, Arc::clone(&client));
+        client
+    }
+
+    async fn client(&self, role: &Role, region: &Text) -> Client {
         let shared = self.role(role, region).await;
         let config = shared.config.to_builder().region(Region::new(region.to_string())).build();
         let mut tagging = config.to_builder();
@@ -142,23 +159,33 @@ impl Clients {
         if let Some(known) = roles.get(role) {
             return Arc::clone(known);
         }
+        let assumed = Unbooked::default();
         let config = match &role.arn {
             None => self.base.clone(),
-            Some(arn) => self.assumed(arn, role.external_id.as_ref(), region).await,
+            Some(arn) => self.assumed(arn, role.external_id.as_ref(), region, assumed.clone()).await,
         };
-        let shared = Arc::new(RoleAccess { config, identity: Identity::default() });
+        let shared = Arc::new(RoleAccess { config, identity: Identity::default(), assumed });
         roles.insert(role.clone(), Arc::clone(&shared));
         shared
     }
 
     /// The configuration with the role's credentials. STS is asked in `sts-region`, else in the SDK's region, else (where
     /// YACE would fail at every collection) in the job's.
-    async fn assumed(&self, arn: &Text, external_id: Option<&Text>, job_region: &Text) -> SdkConfig {
+    async fn assumed(
+        &self,
+        arn: &Text,
+        external_id: Option<&Text>,
+        job_region: &Text,
+        unbooked: Unbooked,
+    ) -> SdkConfig {
         let region = match (&self.access.sts_region, self.base.region()) {
             (Some(region), _) => Region::new(region.to_string()),
             (None, Some(region)) => region.clone(),
             (None, None) => Region::new(job_region.to_string()),
         };
+        // STS counts for the account of the role, which its ARN names.
+        let account = arn.split(':').nth(4).unwrap_or_default().into();
+        let place = Place { region: region.as_ref().into(), account };
         let mut role = AssumeRoleProvider::builder(arn.to_string())
             .session_name(SESSION_NAME)
             .configure(&self.base)
@@ -172,12 +199,23 @@ impl Clients {
         };
         self.base
             .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(credentials::Kept::new(
+            .credentials_provider(SharedCredentialsProvider::new(Kept::assumed(
                 SharedCredentialsProvider::new(provider),
+                place,
+                unbooked,
             )))
             .identity_cache(aws_config::identity::IdentityCache::lazy().build())
             .build()
     }
+}
+
+/// Goes through environment, profiles and the rest again, since the chain that the SDK made at the start remembers them.
+fn reading_anew(http_client: SharedHttpClient, region: Option<Region>) -> Maker {
+    Box::new(move || {
+        let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client.clone());
+        let region = region.clone();
+        Box::pin(async move { loader.region(region).load().await.credentials_provider() })
+    })
 }
 
 /// AWS with one role in one region.
@@ -220,6 +258,8 @@ impl Client {
             calls.push(call);
             alias_failure = state.learn_alias(alias);
         }
+        // Of the last hour: the fetches use credentials, too.
+        calls.extend(self.role.assumed.take());
         Identified { account: id.map(|id| state.account(id)), alias_failure, calls }
     }
 

@@ -12,15 +12,17 @@ use crate::aws::api::{
 };
 use crate::aws::question::Question;
 use crate::model::Text;
-use crate::seam::{Gate, QuotaKey};
+use crate::seam::{Asker, Gate, QuotaKey};
 
 /// A call that takes longer hangs, retries or is slow; it no longer keeps others from starting.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The decorator.
 pub struct Gated<A> {
-    api: A,
+    api: Arc<A>,
     gate: Arc<dyn Gate>,
+    /// Calls are made for this job.
+    asker: Asker,
     /// Until the account id is known, calls draw on the role's own bucket.
     role: Text,
     account: OnceLock<Text>,
@@ -28,8 +30,8 @@ pub struct Gated<A> {
 
 impl<A: Api> Gated<A> {
     /// `role`: names the credentials until the account id is known.
-    pub fn new(api: A, gate: Arc<dyn Gate>, role: Text) -> Self {
-        Self { api, gate, role, account: OnceLock::new() }
+    pub fn new(api: Arc<A>, gate: Arc<dyn Gate>, asker: Asker, role: Text) -> Self {
+        Self { api, gate, asker, role, account: OnceLock::new() }
     }
 
     fn key(&self, operation: &'static str) -> QuotaKey {
@@ -39,7 +41,7 @@ impl<A: Api> Gated<A> {
 
     async fn gated<T>(&self, operation: &'static str, call: impl Future<Output = Answered<T>>) -> Answered<T> {
         let key = self.key(operation);
-        let mut permit = self.gate.admit(&key).await;
+        let mut permit = self.gate.admit(&key, &self.asker).await;
         let mut call = std::pin::pin!(call);
         let answered = if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut call).await {
             answered

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::aws::catalog::Service;
 use crate::model::Text;
+use crate::seam::Priority;
 
 /// Everything under `aws:`.
 #[derive(Clone, Debug, Default)]
@@ -87,7 +88,7 @@ pub struct Job {
     pub timing: Timing,
 }
 
-/// How often a job runs and how long its values are shown.
+/// How often a job runs, for how long, before whom, and how long its values are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Time between two fetches; with metrics of different paces the longest time between two looks at what is due.
@@ -96,6 +97,10 @@ pub struct Timing {
     pub inventory_interval: Duration,
     /// How long the last values are shown when fetching fails; zero: they disappear with the first failed fetch.
     pub stale_after: Duration,
+    /// A run that takes longer is given up; `None`: three intervals, at least ten minutes.
+    pub deadline: Option<Duration>,
+    /// Before or after the other jobs, where calls wait for a quota and when the daemon starts.
+    pub priority: Priority,
 }
 
 /// The three kinds of job.

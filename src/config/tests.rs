@@ -49,6 +49,27 @@ fn the_example_shows_the_defaults() {
 }
 
 #[test]
+fn timeouts_and_priorities() {
+    use crate::seam::Priority;
+    let file = |defaults: &str, own: &str| {
+        format!(
+            "aws:\n{defaults}  static: [{{name: n, namespace: s, regions: [r], metrics: [{{name: m, statistics: [Sum]}}]{own}}}]\n"
+        )
+    };
+    let timing = |defaults, own| {
+        let timing = parsed(file(defaults, own).as_bytes(), None).unwrap().settings.aws.unwrap().jobs[0].timing;
+        (timing.deadline.map(|d| d.as_secs()), timing.priority)
+    };
+    assert_eq!(timing("", ""), (None, Priority::Normal));
+    assert_eq!(timing("  timeout: 2m\n  priority: low\n", ""), (Some(120), Priority::Low));
+    let own = ", timeout: 45, priority: high";
+    assert_eq!(timing("  timeout: 2m\n  priority: low\n", own), (Some(45), Priority::High));
+    let said = parsed(file("  timeout: 0\n", ", priority: urgent").as_bytes(), None).unwrap_err().to_string();
+    assert!(said.contains("aws.timeout: this is at least one second"), "{said}");
+    assert!(said.contains("aws.static[0].priority: `urgent` is no priority: write low, normal or high"), "{said}");
+}
+
+#[test]
 fn every_kind_of_section_clears_on_null() {
     let mut aws = written::Aws::default();
     aws.sts_region.is_given = true;

@@ -49,6 +49,8 @@ pub(crate) struct Timing {
     pub(crate) inventory_interval: Field<Option<u64>>,
     pub(crate) stale_after: Field<Option<u64>>,
     pub(crate) hold_on_failure: Field<Option<bool>>,
+    pub(crate) timeout: Field<Option<u64>>,
+    pub(crate) priority: Field<Text>,
 }
 
 /// `concurrency`.
@@ -126,7 +128,7 @@ pub(crate) struct Pair {
     pub(crate) second: Field<Text>,
 }
 
-const TIMING: [&str; 4] = ["interval", "inventoryInterval", "staleAfter", "holdOnFailure"];
+const TIMING: [&str; 6] = ["interval", "inventoryInterval", "staleAfter", "holdOnFailure", "timeout", "priority"];
 const SETTINGS: [&str; 7] =
     ["statistics", "period", "length", "delay", "nilToZero", "addCloudwatchTimestamp", "exportAllDataPoints"];
 
@@ -200,6 +202,8 @@ impl Timing {
             "inventoryInterval" => fields::duration(&mut self.inventory_interval, node, path, report),
             "staleAfter" => fields::duration(&mut self.stale_after, node, path, report),
             "holdOnFailure" => fields::flag(&mut self.hold_on_failure, node, path, report),
+            "timeout" => fields::duration(&mut self.timeout, node, path, report),
+            "priority" => fields::text(&mut self.priority, node, path, report),
             _ => {}
         }
     }

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 
 use crate::gcp::api::{Answered, Api, Descriptor, DescriptorsRequest, Page, TimeSeriesPage, TimeSeriesRequest};
 use crate::model::Text;
-use crate::seam::{Failure, Gate, QuotaKey};
+use crate::seam::{Asker, Failure, Gate, QuotaKey};
 
 /// A call that takes longer hangs, retries or is slow; it no longer keeps others from starting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -16,16 +16,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub const REGION: &str = "global";
 
 /// The decorator.
-pub struct Gated<A> {
-    api: A,
+pub struct Gated {
+    api: Arc<dyn Api>,
     gate: Arc<dyn Gate>,
+    /// Calls are made for this job.
+    asker: Asker,
     region: Text,
 }
 
-impl<A: Api> Gated<A> {
+impl Gated {
     /// `gate`: shared by all jobs.
-    pub fn new(api: A, gate: Arc<dyn Gate>) -> Self {
-        Self { api, gate, region: REGION.into() }
+    pub fn new(api: Arc<dyn Api>, gate: Arc<dyn Gate>, asker: Asker) -> Self {
+        Self { api, gate, asker, region: REGION.into() }
     }
 
     async fn gated<T>(
@@ -35,7 +37,7 @@ impl<A: Api> Gated<A> {
         call: impl Future<Output = Answered<T>>,
     ) -> Answered<T> {
         let key = QuotaKey { account: Text::clone(project), region: Text::clone(&self.region), operation };
-        let mut permit = self.gate.admit(&key).await;
+        let mut permit = self.gate.admit(&key, &self.asker).await;
         let mut call = std::pin::pin!(call);
         let answered = if let Ok(answered) = tokio::time::timeout(PATIENCE, &mut call).await {
             answered
@@ -48,7 +50,7 @@ impl<A: Api> Gated<A> {
     }
 }
 
-impl<A: Api> Api for Gated<A> {
+impl Api for Gated {
     fn own_project(&self) -> BoxFuture<'_, Result<Text, Failure>> {
         self.api.own_project()
     }

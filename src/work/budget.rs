@@ -1,7 +1,8 @@
 //! Quotas: one token bucket for each (account, region, operation), shared by all jobs, and a bound on the calls in flight.
-//! A bucket halves its rate when the API throttles and recovers slowly, so that the bridge finds the rate that is left.
 //!
-//! Deliberately absent: dollars (an own issue), fairness beyond first come, first served.
+//! Whoever waits is served in a fair order: jobs of one account and region take turns, so that one with ten thousand calls
+//! does not keep one with three waiting; so do the accounts and regions among themselves; and higher priorities go first.
+//! The order is decided when a call may start, not when it begins to wait. Deliberately absent: dollars (an own issue).
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,24 +10,17 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hashbrown::HashMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::Instant;
 
-use crate::seam::{Gate, Permit, QuotaKey};
-
-/// A bucket's rate never falls below this, or a throttled account would never be asked again.
-const MIN_PER_SECOND: f64 = 0.2;
-/// A throttled call multiplies the rate by this, …
-const DECREASE: f64 = 0.5;
-/// … at most once in this time: one burst is one message.
-const DECREASE_PAUSE: Duration = Duration::from_secs(2);
-/// Every good call gives back this part of the quota.
-const INCREASE: f64 = 0.01;
+use crate::model::Text;
+use crate::seam::{Asker, Gate, Permit, QuotaKey};
+use crate::work::bucket::Bucket;
+use crate::work::fair::FairQueue;
+use crate::work::places::{Place, Places};
 
 /// A waiter looks at the bucket this often: the rate may have recovered.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
-/// Tokens are counted in floating point.
-const SLACK: f64 = 1e-9;
 
 /// What an operation may do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,70 +35,133 @@ pub struct Limit {
 pub type Limits = Vec<(&'static str, Limit)>;
 
 /// The gate in front of every call. Two bounds on calls in flight hold at once: each account and region may fill the
-/// operation's places, but waits for them in one queue with the others, so that one whose calls hang cannot keep the
-/// others out.
+/// operation's places, but waits for them in turn with the others, so that one whose calls hang cannot keep the others
+/// out.
 pub struct Budget {
     limits: Limits,
-    in_flight: HashMap<&'static str, Arc<Semaphore>>,
+    in_flight: HashMap<&'static str, Places>,
     lanes: Mutex<HashMap<QuotaKey, Arc<Lane>>>,
 }
 
 impl Budget {
     /// With these limits, for the life of the process.
     pub fn new(limits: Limits) -> Self {
+        let places = |limit: &Limit| Places::new(limit.in_flight.get());
         let in_flight = limits.iter().map(|(operation, limit)| (*operation, places(limit))).collect();
         Self { limits, in_flight, lanes: Mutex::default() }
     }
 
     fn lane(&self, key: &QuotaKey) -> Option<Arc<Lane>> {
-        let (_, limit) = self.limits.iter().find(|(operation, _)| *operation == key.operation)?;
         let mut lanes = lock(&self.lanes);
-        Some(Arc::clone(lanes.entry(key.clone()).or_insert_with(|| Arc::new(Lane::new(limit)))))
+        if let Some(lane) = lanes.get(key) {
+            return Some(Arc::clone(lane));
+        }
+        let (_, limit) = self.limits.iter().find(|(operation, _)| *operation == key.operation)?;
+        let all = self.in_flight.get(key.operation)?.clone();
+        let lane = Arc::new(Lane::new(key.clone(), limit, all));
+        lanes.insert(key.clone(), Arc::clone(&lane));
+        Some(lane)
     }
 }
 
-fn places(limit: &Limit) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(usize::try_from(limit.in_flight.get()).unwrap_or(usize::MAX)))
-}
-
 impl Gate for Budget {
-    fn admit<'a>(&'a self, key: &'a QuotaKey) -> BoxFuture<'a, Box<dyn Permit>> {
+    fn admit<'a>(&'a self, key: &'a QuotaKey, asker: &'a Asker) -> BoxFuture<'a, Box<dyn Permit>> {
         Box::pin(async move {
             let Some(lane) = self.lane(key) else { return Box::new(Granted::default()) as Box<dyn Permit> };
-            lane.wait_for_token().await;
-            // The semaphores are never closed; an error would mean no bound, not no call.
-            let mut places = vec![Arc::clone(&lane.in_flight).acquire_owned().await.ok()];
-            if let Some(all) = self.in_flight.get(key.operation) {
-                places.push(Arc::clone(all).acquire_owned().await.ok());
-            }
+            let places = Some(lane.wait(asker).await);
             Box::new(Granted { lane: Some(lane), places }) as Box<dyn Permit>
         })
     }
 }
 
+/// A place among the calls of the lane, and one among those of the process. `None` means no bound, not no call.
+type Taken = (Option<OwnedSemaphorePermit>, Place);
+
 /// What one account and region has of one operation.
 struct Lane {
+    key: QuotaKey,
     bucket: Mutex<Bucket>,
-    /// Whoever holds it is the next to get a token: first come, first served, and the wait follows the rate as it changes.
+    waiting: Mutex<FairQueue<Text, oneshot::Sender<Taken>>>,
+    /// Whoever holds it gets what the next call needs and gives it to whose turn it is, until that is itself.
     turn: tokio::sync::Mutex<()>,
+    /// Somebody has begun to wait who goes before those that did.
+    raised: Notify,
     in_flight: Arc<Semaphore>,
+    all: Places,
 }
 
 impl Lane {
-    fn new(limit: &Limit) -> Self {
+    fn new(key: QuotaKey, limit: &Limit, all: Places) -> Self {
         Self {
+            key,
             bucket: Mutex::new(Bucket::new(limit.per_second)),
+            waiting: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
-            in_flight: places(limit),
+            raised: Notify::new(),
+            in_flight: Arc::new(Semaphore::new(usize::try_from(limit.in_flight.get()).unwrap_or(usize::MAX))),
+            all,
         }
     }
 
-    async fn wait_for_token(&self) {
-        let _turn = self.turn.lock().await;
+    /// Waits for a token and places, in turn with the others.
+    async fn wait(&self, asker: &Asker) -> Taken {
+        let (sender, mut given) = oneshot::channel();
+        {
+            let mut waiting = lock(&self.waiting);
+            let raises = waiting.highest().is_some_and(|highest| highest < asker.priority);
+            waiting.push(Text::clone(&asker.name), asker.priority, sender);
+            if raises {
+                self.raised.notify_one();
+            }
+        }
+        let turn = tokio::select! {
+            biased;
+            Ok(taken) = &mut given => return taken,
+            turn = self.turn.lock() => turn,
+        };
+        loop {
+            if let Ok(taken) = given.try_recv() {
+                drop(turn);
+                return taken;
+            }
+            let taken = self.take().await;
+            self.give(taken);
+        }
+    }
+
+    /// What the next call needs, in an order in which nothing that others need is held for long.
+    async fn take(&self) -> Taken {
+        // Never closed; an error would mean no bound, not no call.
+        let place = Arc::clone(&self.in_flight).acquire_owned().await.ok();
+        self.token().await;
+        loop {
+            let priority = lock(&self.waiting).highest().unwrap_or_default();
+            tokio::select! {
+                biased;
+                of_all = self.all.acquire(&self.key, priority) => return (place, of_all),
+                () = self.raised.notified() => {}
+            }
+        }
+    }
+
+    /// The wait follows the rate as it changes.
+    async fn token(&self) {
         loop {
             let wait = lock(&self.bucket).take(Instant::now());
             let Some(wait) = wait else { return };
             tokio::time::sleep(wait.min(LOOK_AGAIN)).await;
+        }
+    }
+
+    /// To the next one that still waits. The one who gives is among them.
+    fn give(&self, mut taken: Taken) {
+        loop {
+            let next = lock(&self.waiting).pop(|sender| !sender.is_closed());
+            let Some(next) = next else { return };
+            match next.send(taken) {
+                Ok(()) => return,
+                Err(back) => taken = back,
+            }
         }
     }
 }
@@ -112,7 +169,7 @@ impl Lane {
 #[derive(Default)]
 struct Granted {
     lane: Option<Arc<Lane>>,
-    places: Vec<Option<OwnedSemaphorePermit>>,
+    places: Option<Taken>,
 }
 
 impl Permit for Granted {
@@ -123,52 +180,7 @@ impl Permit for Granted {
     }
 
     fn leave(&mut self) {
-        self.places.clear();
-    }
-}
-
-/// A token bucket.
-#[derive(Debug)]
-struct Bucket {
-    quota_per_second: f64,
-    per_second: f64,
-    tokens: f64,
-    at: Option<Instant>,
-    decreased_at: Option<Instant>,
-}
-
-impl Bucket {
-    /// Full: a second's worth of calls may start at once.
-    fn new(per_second: f64) -> Self {
-        let quota = per_second.max(MIN_PER_SECOND);
-        Self { quota_per_second: quota, per_second: quota, tokens: quota.max(1.0), at: None, decreased_at: None }
-    }
-
-    /// Takes a token; `Some`: there is none before that time is over.
-    fn take(&mut self, now: Instant) -> Option<Duration> {
-        if let Some(at) = self.at {
-            let earned = now.saturating_duration_since(at).as_secs_f64() * self.per_second;
-            self.tokens = (self.tokens + earned).min(self.per_second.max(1.0));
-        }
-        self.at = Some(now);
-        let missing = 1.0 - self.tokens;
-        if missing <= SLACK {
-            self.tokens -= 1.0;
-            return None;
-        }
-        Some(Duration::from_secs_f64(missing / self.per_second))
-    }
-
-    fn learn(&mut self, throttled: bool, now: Instant) {
-        if !throttled {
-            self.per_second = (self.per_second + self.quota_per_second * INCREASE).min(self.quota_per_second);
-            return;
-        }
-        let pausing = self.decreased_at.is_some_and(|at| now.saturating_duration_since(at) < DECREASE_PAUSE);
-        if !pausing {
-            self.per_second = (self.per_second * DECREASE).max(MIN_PER_SECOND);
-            self.decreased_at = Some(now);
-        }
+        self.places = None;
     }
 }
 
@@ -180,29 +192,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seam::Priority;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    #[test]
-    fn a_second_of_calls_at_once_then_at_the_rate() {
-        let (mut bucket, now) = (Bucket::new(2.0), Instant::now());
-        assert_eq!([bucket.take(now), bucket.take(now)], [None, None]);
-        let wait = bucket.take(now).unwrap();
-        assert!((wait.as_secs_f64() - 0.5).abs() < 1e-6, "{wait:?}");
-        assert_eq!(bucket.take(now + wait), None);
-        assert!(bucket.take(now + wait).is_some());
-    }
-
-    #[test]
-    fn throttling_halves_the_rate_once_and_good_calls_bring_it_back() {
-        let (mut bucket, now) = (Bucket::new(10.0), Instant::now());
-        bucket.learn(true, now);
-        bucket.learn(true, now + Duration::from_millis(10));
-        assert!((bucket.per_second - 5.0).abs() < 1e-9);
-        for second in 1..100 {
-            bucket.learn(true, now + Duration::from_secs(second * 10));
-        }
-        assert!((bucket.per_second - MIN_PER_SECOND).abs() < 1e-9);
-        (0..1_000).for_each(|_| bucket.learn(false, now));
-        assert!((bucket.per_second - 10.0).abs() < 1e-9);
+    fn asker(name: &str, priority: Priority) -> Asker {
+        Asker { name: name.into(), priority }
     }
 
     fn key(account: &str, region: &str) -> QuotaKey {
@@ -217,9 +211,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_in_flight_are_bounded_for_all_accounts_together() {
         let budget = budget(1e6, 2);
+        let job = asker("job", Priority::Normal);
         let keys = [key("1", "r"), key("2", "r"), key("3", "r")];
-        let (first, _second) = (budget.admit(&keys[0]).await, budget.admit(&keys[1]).await);
-        let mut waiting = budget.admit(&keys[2]);
+        let (first, _second) = (budget.admit(&keys[0], &job).await, budget.admit(&keys[1], &job).await);
+        let mut waiting = budget.admit(&keys[2], &job);
         let late = tokio::time::timeout(Duration::from_secs(60), &mut waiting).await;
         assert!(late.is_err(), "a third call must wait");
         drop(first);
@@ -230,14 +225,14 @@ mod tests {
     async fn a_throttled_account_does_not_hold_the_others() {
         let budget = budget(50.0, 5);
         for _ in 0..10 {
-            budget.admit(&key("storm", "r")).await.throttled(true);
+            budget.admit(&key("storm", "r"), &asker("job", Priority::Normal)).await.throttled(true);
             tokio::time::sleep(Duration::from_secs(3)).await;
         }
         for _ in 0..40 {
             let budget = Arc::clone(&budget);
             tokio::spawn(async move {
                 loop {
-                    let permit = budget.admit(&key("storm", "r")).await;
+                    let permit = budget.admit(&key("storm", "r"), &asker("job", Priority::Normal)).await;
                     tokio::time::sleep(Duration::from_secs(5)).await;
                     permit.throttled(true);
                 }
@@ -246,7 +241,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         let started = Instant::now();
         for _ in 0..10 {
-            budget.admit(&key("healthy", "r")).await;
+            budget.admit(&key("healthy", "r"), &asker("job", Priority::Normal)).await;
         }
         assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
@@ -257,7 +252,7 @@ mod tests {
         for _ in 0..800 {
             let budget = Arc::clone(&budget);
             tokio::spawn(async move {
-                let mut permit = budget.admit(&key("a", "dead")).await;
+                let mut permit = budget.admit(&key("a", "dead"), &asker("job", Priority::Normal)).await;
                 tokio::time::sleep(Duration::from_secs(5)).await;
                 permit.leave();
                 tokio::time::sleep(Duration::from_secs(55)).await;
@@ -265,7 +260,87 @@ mod tests {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
         let started = Instant::now();
-        budget.admit(&key("a", "healthy")).await;
+        budget.admit(&key("a", "healthy"), &asker("job", Priority::Normal)).await;
         assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    }
+
+    /// Starts `calls` calls at once, each in a task of its own; the counter tells how many have started to run.
+    fn flood(budget: &Arc<Budget>, asker: &Asker, calls: usize, takes: Duration) -> Arc<AtomicUsize> {
+        let started = Arc::new(AtomicUsize::new(0));
+        for _ in 0..calls {
+            let (budget, asker, started) = (Arc::clone(budget), asker.clone(), Arc::clone(&started));
+            tokio::spawn(async move {
+                let _permit = budget.admit(&key("a", "r"), &asker).await;
+                started.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(takes).await;
+            });
+        }
+        started
+    }
+
+    /// Waits until all calls of a flood have started.
+    async fn all(started: &AtomicUsize, calls: usize) {
+        while started.load(Ordering::Relaxed) < calls {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_with_ten_thousand_calls_does_not_keep_one_with_three_waiting() {
+        for (per_second, in_flight, takes) in [(10.0, 1_000, 0), (1e6, 2, 200)] {
+            let budget = budget(per_second, in_flight);
+            let takes = Duration::from_millis(takes);
+            let many = flood(&budget, &asker("many", Priority::Normal), 10_000, takes);
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let (began, before) = (Instant::now(), many.load(Ordering::Relaxed));
+            all(&flood(&budget, &asker("few", Priority::Normal), 3, takes), 3).await;
+            assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+            let meanwhile = many.load(Ordering::Relaxed) - before;
+            assert!((1..=20).contains(&meanwhile), "{meanwhile}: the others go on");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn high_goes_first_and_low_is_not_starved() {
+        let budget = budget(10.0, 1_000);
+        let low = flood(&budget, &asker("low", Priority::Low), 1_000, Duration::ZERO);
+        let high = flood(&budget, &asker("high", Priority::High), 1_000, Duration::ZERO);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let (low, high) = (low.load(Ordering::Relaxed), high.load(Ordering::Relaxed));
+        assert!(high > 500 && (50..=80).contains(&low), "high {high}, low {low} of about 610");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_high_call_overtakes_those_of_other_accounts() {
+        let budget = budget(1e6, 1);
+        let (slow, call) = (asker("slow", Priority::Low), Duration::from_secs(1));
+        for account in 0..100 {
+            let (budget, slow) = (Arc::clone(&budget), slow.clone());
+            tokio::spawn(async move {
+                let _permit = budget.admit(&key(&account.to_string(), "r"), &slow).await;
+                tokio::time::sleep(call).await;
+            });
+        }
+        tokio::time::sleep(call / 2).await;
+        let began = Instant::now();
+        // Somebody with low priority waits already on behalf of this account.
+        budget.admit(&key("99", "r"), &asker("urgent", Priority::High)).await;
+        assert!(began.elapsed() <= call, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_stops_waiting_takes_nothing_along() {
+        let budget = budget(1e6, 1);
+        let (place, job) = (key("a", "r"), asker("job", Priority::Normal));
+        let first = budget.admit(&place, &job).await;
+        for _ in 0..3 {
+            let mut waiting: Vec<_> = (0..10).map(|_| budget.admit(&place, &job)).collect();
+            let some = futures_util::future::select_all(&mut waiting);
+            assert!(tokio::time::timeout(Duration::from_secs(1), some).await.is_err());
+        }
+        let mut last = budget.admit(&place, &job);
+        assert!(tokio::time::timeout(Duration::from_secs(1), &mut last).await.is_err());
+        drop(first);
+        tokio::time::timeout(Duration::from_secs(1), last).await.unwrap();
     }
 }

@@ -87,7 +87,8 @@ pub(crate) fn paths<'a>(tokens: &[Token<'a>]) -> Vec<Named<'a>> {
     let mut found = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        if tokens[at].text == "use" {
+        // `use<'a>` behind `impl` captures a lifetime; it imports nothing.
+        if tokens[at].text == "use" && tokens.get(at + 1).is_none_or(|next| next.text != "<") {
             at = use_tree(tokens, at + 1, &[], &mut found);
         } else if tokens[at].is_word() {
             at = inline(tokens, at, &mut found);
@@ -129,6 +130,7 @@ fn use_group<'a>(tokens: &[Token<'a>], open: usize, prefix: &[&'a str], found: &
         match token.text {
             "," => at += 1,
             "}" => return at + 1,
+            ";" => return at,
             _ => at = use_tree(tokens, at, prefix, found),
         }
     }
@@ -164,6 +166,12 @@ mod tests {
             ["a::b", "a::c", "a::c::d", "a::c::f::*", "a::g::h", "i::j"]
         );
         assert_eq!(named("pub(crate) use ::a::b; fn f() { use c::d; e::<f::G>::h() }"), ["a::b", "c::d", "f::G"]);
+    }
+
+    #[test]
+    fn captured_lifetimes_and_broken_trees_end() {
+        assert_eq!(named("fn f<'a>() -> impl X + use<'a> { a::b(); c }"), ["a::b"]);
+        assert_eq!(named("use a::{b; c::d()"), ["a::b", "c::d"]);
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
     ),
     imports(
         "config",
-        &["model", "aws::job", "aws::catalog", "gcp::job", "expose::tls", "expose::guard"],
+        &["model", "seam::Priority", "aws::job", "aws::catalog", "gcp::job", "expose::tls", "expose::guard"],
         "it makes the settings of other parts, and knows nothing else of them",
     ),
     imports(

@@ -2,8 +2,10 @@
 #![allow(dead_code, reason = "not every test file needs every part")]
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
+use raingauge::app::google::FromEnvironment;
 use raingauge::app::run::{RunOptions, Surroundings, load, run_in};
 use raingauge::aws::client::{Emulator, Network};
 use raingauge::clock::Clock;
@@ -51,8 +53,13 @@ impl TestBridge {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let clock = Clock::system();
-        let surroundings =
-            Surroundings { clock: clock.clone(), network, listeners: vec![listener], guarding: Guarding::default() };
+        let surroundings = Surroundings {
+            clock: clock.clone(),
+            network,
+            google: Arc::new(FromEnvironment),
+            listeners: vec![listener],
+            guarding: Guarding::default(),
+        };
         let loaded = load(&options).unwrap_or_else(|e| panic!("{e}"));
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {

@@ -38,6 +38,8 @@ pub fn targets(settings: &AwsSettings, clients: &Arc<Clients>) -> Vec<Target> {
                     account: account_of(role.arn.as_deref().unwrap_or("")),
                     definition: format!("aws {access:?} {role:?} {region} {job:?}"),
                     lineage: format!("aws {role:?} {region} {} {}", label(&job), job.namespace),
+                    priority: job.timing.priority,
+                    deadline: job.timing.deadline,
                     work: Arc::new(work),
                 });
             }
@@ -59,7 +61,7 @@ impl Work for AwsWork {
         Box::pin(async move {
             let client = self.clients.api(&self.role, &self.region).await;
             let as_whom = self.role.arn.clone().unwrap_or_else(|| Text::from("own"));
-            let api: Arc<dyn Api> = Arc::new(Gated::new(client, given.gate, as_whom));
+            let api: Arc<dyn Api> = Arc::new(Gated::new(client, given.gate, given.asker, as_whom));
             let (sender, receiver) = watch::channel(None);
             let job = || Arc::clone(&self.job);
             Sources {

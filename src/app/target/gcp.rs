@@ -12,7 +12,7 @@ use crate::gcp::fetch::Fetch;
 use crate::gcp::gated::{Gated, REGION};
 use crate::gcp::job::{GcpSettings, Job};
 use crate::model::Text;
-use crate::seam::Keeper;
+use crate::seam::{Keeper, Priority};
 
 /// Where the totals of a target outlive the process, by the target's key.
 pub type Keepers = Arc<dyn Fn(&str) -> Arc<dyn Keeper> + Send + Sync>;
@@ -42,6 +42,8 @@ pub fn targets(settings: &GcpSettings, api: &Arc<dyn Api>, keepers: Option<&Keep
                 account: Text::clone(project),
                 definition: format!("gcp {:?} {project} {alone:?}", settings.access),
                 lineage: format!("gcp {project} {}", job.name),
+                priority: Priority::Normal,
+                deadline: None,
                 work: Arc::new(work),
             });
         }
@@ -58,7 +60,7 @@ struct GcpWork {
 
 impl Work for GcpWork {
     fn sources(&self, given: Given) -> BoxFuture<'_, Sources> {
-        let api: Arc<dyn Api> = Arc::new(Gated::new(Arc::clone(&self.api), given.gate));
+        let api: Arc<dyn Api> = Arc::new(Gated::new(Arc::clone(&self.api), given.gate, given.asker));
         let (sender, receiver) = watch::channel(None);
         let (job, project) = (|| Arc::clone(&self.job), || Text::clone(&self.project));
         let sources = Sources {

@@ -17,6 +17,7 @@ use crate::model::Text;
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 
 /// Where a call goes.
+#[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) region: Text,
     pub(super) account: Text,

@@ -88,6 +88,12 @@ where
 
 /// Credentials that could not be had: none found, or the call for them (AssumeRole, IMDS) failed.
 pub(super) fn of_credentials(error: &CredentialsError, doing: String) -> Failure {
+    let (reason, message) = of_provider(error);
+    Failure { reason, doing, message: format!("credentials: {message}") }
+}
+
+/// The class of what a credentials provider says, and what it says.
+pub(super) fn of_provider(error: &CredentialsError) -> (Reason, String) {
     let message = innermost(error);
     let reason = match error {
         CredentialsError::CredentialsNotLoaded(_) => Reason::NoCredentials,
@@ -97,7 +103,7 @@ pub(super) fn of_credentials(error: &CredentialsError, doing: String) -> Failure
         _ if message.contains("Throttl") => Reason::Throttled,
         _ => Reason::NoCredentials,
     };
-    Failure { reason, doing, message: format!("credentials: {message}") }
+    (reason, message)
 }
 
 /// The class of an error code, whatever its decoration; the HTTP status decides where the code says nothing.

@@ -140,7 +140,13 @@ fn job(metrics: Vec<Metric>, stale_after: Duration) -> Job {
         dimension_name_requirements: vec![],
         recently_active_only: false,
         metrics_per_query: NonZeroU32::new(500).unwrap(),
-        timing: Timing { interval, inventory_interval: interval, stale_after },
+        timing: Timing {
+            interval,
+            inventory_interval: interval,
+            stale_after,
+            deadline: None,
+            priority: crate::seam::Priority::Normal,
+        },
     }
 }
 

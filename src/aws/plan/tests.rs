@@ -55,6 +55,8 @@ fn job(metrics: Vec<Metric>, metrics_per_query: u32) -> Job {
             interval: Duration::from_secs(300),
             inventory_interval: Duration::from_secs(900),
             stale_after: Duration::from_secs(600),
+            deadline: None,
+            priority: crate::seam::Priority::Normal,
         },
     }
 }

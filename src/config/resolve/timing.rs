@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::super::fields::Interval;
-use super::super::report::Report;
+use super::super::report::{Report, quoted};
 use super::super::written;
 use super::{Dialect, Field, LoadOptions, seconds};
 use crate::aws::job::{Metric, Pace, Timing, cadence_seconds};
+use crate::model::Text;
+use crate::seam::Priority;
 
 /// YACE's `-scraping-interval`.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
@@ -21,6 +23,8 @@ pub(super) struct Defaults {
     inventory_interval: Option<Duration>,
     stale_after: Option<Duration>,
     hold: bool,
+    deadline: Option<Duration>,
+    priority: Priority,
 }
 
 /// The defaults of a file; the command line wins. A YACE file is asked as YACE asks.
@@ -35,6 +39,8 @@ pub(super) fn defaults(written: &written::Timing, options: &LoadOptions, report:
         inventory_interval: positive(&written.inventory_interval, "aws.inventoryInterval", report),
         stale_after: stale_after(&written.stale_after, "aws.staleAfter", report),
         hold: written.hold_on_failure.value.unwrap_or(true),
+        deadline: positive(&written.timeout, "aws.timeout", report),
+        priority: priority(&written.priority, "aws.priority", report).unwrap_or_default(),
     }
 }
 
@@ -83,6 +89,8 @@ pub(super) fn of(
             .or(defaults.inventory_interval)
             .unwrap_or_else(|| DEFAULT_INVENTORY_INTERVAL.max(interval)),
         stale_after: if hold { base } else { Duration::ZERO },
+        deadline: positive(&written.timeout, &format!("{path}.timeout"), report).or(defaults.deadline),
+        priority: priority(&written.priority, &format!("{path}.priority"), report).unwrap_or(defaults.priority),
     }
 }
 
@@ -102,10 +110,22 @@ fn copied<T>(field: &Field<T>) -> Field<Option<u64>> {
 fn positive(field: &Field<Option<u64>>, path: &str, report: &mut Report) -> Option<Duration> {
     let n = field.value?;
     if n == 0 {
-        report.mistake(field.spot, path, "an interval is at least one second");
+        report.mistake(field.spot, path, "this is at least one second");
         return None;
     }
     bounded(n, field, path, report)
+}
+
+fn priority(field: &Field<Text>, path: &str, report: &mut Report) -> Option<Priority> {
+    if !field.is_given || field.is_bad {
+        return None;
+    }
+    let known = Priority::ALL.into_iter().find(|p| p.as_str() == &*field.value);
+    if known.is_none() {
+        let message = format!("{} is no priority: write low, normal or high", quoted(&field.value));
+        report.mistake(field.spot, path, message);
+    }
+    known
 }
 
 fn stale_after(field: &Field<Option<u64>>, path: &str, report: &mut Report) -> Option<Duration> {
