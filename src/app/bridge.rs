@@ -20,7 +20,7 @@ use crate::seam::{Asker, Gate, Outcome, Progress, Source};
 use crate::store::{SlotKey, Store};
 use crate::telemetry::{JobLabels, RunKind, Telemetry};
 use crate::work::budget::{Budget, Limits};
-use crate::work::demand::{Demand, Drive};
+use crate::work::demand::{Demand, Drive, Listener};
 use crate::work::readiness::Readiness;
 use crate::work::schedule::Schedule;
 use crate::work::worker::{Run, Worker};
@@ -175,10 +175,11 @@ impl Bridge {
             labels: labels.clone(),
             place: Arc::clone(&place),
             stop: stop.clone(),
-            demand: self.demand.clone(),
             delay,
         };
-        tokio::spawn(workers.run(Arc::clone(&self.gate)));
+        // Scrapes count from now on, before anything runs.
+        let ears = Ears::of(self.demand.as_deref());
+        tokio::spawn(workers.run(Arc::clone(&self.gate), ears));
         Running { target, labels, place, stop }
     }
 }
@@ -197,13 +198,12 @@ struct Workers {
     labels: JobLabels,
     place: Place,
     stop: CancellationToken,
-    demand: Option<Arc<Demand>>,
     /// Before the first discovery: many targets do not start at once.
     delay: Duration,
 }
 
 impl Workers {
-    async fn run(self, gate: Arc<dyn Gate>) {
+    async fn run(self, gate: Arc<dyn Gate>, ears: Ears) {
         if self.stop.run_until_cancelled(tokio::time::sleep(self.delay)).await.is_none() {
             return;
         }
@@ -212,11 +212,11 @@ impl Workers {
         let Sources { discover, inventory_interval, fetch, interval } =
             self.target.work.sources(Given { gate, asker, values }).await;
         let (mut tasks, label) = (JoinSet::new(), Text::clone(&self.labels.job));
-        if self.demand.as_ref().is_some_and(|demand| demand.drive() == Drive::OnScrape) {
-            tasks.spawn(self.work(RunKind::Fetch, interval, Box::new(Both { discover, fetch })));
+        if ears.as_one {
+            tasks.spawn(self.work(RunKind::Fetch, interval, Box::new(Both { discover, fetch }), ears.fetch));
         } else {
-            tasks.spawn(self.clone().work(RunKind::Discover, inventory_interval, discover));
-            tasks.spawn(self.work(RunKind::Fetch, interval, fetch));
+            tasks.spawn(self.clone().work(RunKind::Discover, inventory_interval, discover, ears.discover));
+            tasks.spawn(self.work(RunKind::Fetch, interval, fetch, ears.fetch));
         }
         while let Some(ended) = tasks.join_next().await {
             if let Err(e) = ended {
@@ -230,13 +230,13 @@ impl Workers {
         slot_key(0, &self.labels).name
     }
 
-    async fn work(self, kind: RunKind, interval: Duration, source: Box<dyn Source>) {
+    async fn work(self, kind: RunKind, interval: Duration, source: Box<dyn Source>, listener: Option<Listener>) {
         let worker = Worker {
             name: format!("{} {} in {}", kind.as_str(), self.labels.job, self.target.region),
             schedule: Schedule { interval, retry_early: kind == RunKind::Discover },
             deadline: self.target.deadline.unwrap_or_else(|| MIN_DEADLINE.max(interval.saturating_mul(3))),
             clock: self.shared.clock.clone(),
-            listener: self.demand.as_ref().map(|demand| demand.listener()),
+            listener,
         };
         let stop = self.stop.clone();
         worker.run(source, move |run| self.report(kind, run), stop).await;
@@ -292,6 +292,22 @@ impl Workers {
 /// Nothing panics while this lock is held that would leave it half written.
 fn lock(place: &Mutex<Option<SlotKey>>) -> MutexGuard<'_, Option<SlotKey>> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How the workers of a target hear of scrapes.
+struct Ears {
+    /// Discovery and fetch are one worker.
+    as_one: bool,
+    discover: Option<Listener>,
+    fetch: Option<Listener>,
+}
+
+impl Ears {
+    fn of(demand: Option<&Demand>) -> Self {
+        let as_one = demand.is_some_and(|demand| demand.drive() == Drive::OnScrape);
+        let discover = demand.filter(|_| !as_one).map(Demand::listener);
+        Self { as_one, discover, fetch: demand.map(Demand::listener) }
+    }
 }
 
 /// A discovery, then a fetch, as one: what is collected at each scrape.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::clouds::{self, Clouds, Google};
@@ -245,6 +246,8 @@ pub struct Daemon {
     applying: Arc<tokio::sync::Mutex<()>>,
     reload_error: Arc<Mutex<Option<String>>>,
     applied: Arc<Mutex<Option<Applied>>>,
+    /// Whether there are workers.
+    started: Arc<watch::Sender<bool>>,
 }
 
 /// What runs.
@@ -287,6 +290,7 @@ impl Daemon {
             applying: Arc::default(),
             reload_error: Arc::default(),
             applied: Arc::default(),
+            started: Arc::new(watch::Sender::new(false)),
         }
     }
 
@@ -353,6 +357,7 @@ impl Daemon {
         let resolved = self.with_projects(settings).await;
         self.apply_resolved(settings.clone(), resolved).await?;
         self.shared.readiness.release(&Text::from(STARTING));
+        self.started.send_replace(true);
         Ok(())
     }
 
@@ -422,14 +427,18 @@ impl Daemon {
         match (&self.about.peer, &self.demand) {
             (Peer::Yace, _) => Manners::Yace,
             (Peer::Stackdriver(peer), Some(demand)) => {
-                let demand = Arc::clone(demand);
+                let (demand, started) = (Arc::clone(demand), self.started.subscribe());
                 Manners::Stackdriver(Arc::new(Stackdriver {
                     cloud_path: peer.cloud_path.clone(),
                     telemetry_path: peer.telemetry_path.clone(),
                     prefixes: peer.prefixes.clone(),
                     scraped: Arc::new(move || {
-                        let demand = Arc::clone(&demand);
-                        Box::pin(async move { demand.scraped().await })
+                        let (demand, mut started) = (Arc::clone(&demand), started.clone());
+                        Box::pin(async move {
+                            // Before that there is nobody who could collect. An error means the end of the daemon.
+                            let _ = started.wait_for(|started| *started).await;
+                            demand.scraped().await;
+                        })
                     }),
                 }))
             }

@@ -18,7 +18,7 @@ use super::layout::Layout;
 use super::negotiate::{Wanted, content_type};
 use super::page::{CHUNK_BYTES, Plain, Style, render};
 use super::text::{Escaping, escape_own_names, is_legacy_name};
-use crate::model::Timestamp;
+use crate::model::{LabelRule, Timestamp};
 use crate::store::{Store, View};
 use crate::telemetry::{PageLabels, Share, Telemetry};
 
@@ -239,7 +239,8 @@ impl Pages {
     fn advance(&mut self, view: &View) {
         self.version = view.version;
         self.legacy_names =
-            view.snapshots.iter().flat_map(|s| &s.set.families).all(|family| is_legacy_name(&family.name));
+            view.snapshots.iter().all(|s| s.set.label_rule == LabelRule::Unified)
+                && view.snapshots.iter().flat_map(|s| &s.set.families).all(|family| is_legacy_name(&family.name));
         self.spare.clear();
         for rendering in std::mem::take(&mut self.parts).into_values() {
             // Parts that are not ready yet, and chunks that are still on their way to somebody, are not ours alone.

@@ -169,7 +169,7 @@ async fn metrics(State(web): State<Arc<Web>>, headers: HeaderMap) -> Response {
 
 async fn stackdriver(site: Arc<Stackdriver>, State(web): State<Arc<Web>>, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path();
-    let (is_cloud, is_telemetry) = (path == site.cloud_path, path == site.telemetry_path);
+    let (is_cloud, is_telemetry) = site.serves(path);
     if !is_cloud && !is_telemetry {
         let landing = || ([(CONTENT_TYPE, HTML)], status::stackdriver_landing(&site.cloud_path, &site.telemetry_path));
         let is_there = path == "/" && !site.telemetry_path.is_empty();
@@ -183,6 +183,22 @@ async fn stackdriver(site: Arc<Stackdriver>, State(web): State<Arc<Web>>, uri: U
     }
     let (accept, encodings) = (joined(&headers, &ACCEPT), joined(&headers, &ACCEPT_ENCODING));
     answer(web.exposition.scrape_part(part, &accept, &encodings, (web.clock)()).await)
+}
+
+impl Stackdriver {
+    /// Whether a path is the cloud's, and whether it is the program's own. A path that ends with a slash is everything below
+    /// it that has no path of its own.
+    fn serves(&self, path: &str) -> (bool, bool) {
+        let both = [&self.cloud_path, &self.telemetry_path];
+        let [cloud, telemetry] = both.map(|own| own == path);
+        if cloud || telemetry {
+            return (cloud, telemetry);
+        }
+        let below = both.map(|own| if own.ends_with('/') && path.starts_with(&**own) { own.len() } else { 0 });
+        let longest = below.into_iter().max().unwrap_or(0);
+        let [cloud, telemetry] = below.map(|length| length > 0 && length == longest);
+        (cloud, telemetry)
+    }
 }
 
 /// What `?collect=` asks for. An empty value is as good as none.

@@ -107,6 +107,7 @@ impl Fetch {
         self.forget(&inventory, now.wall);
         self.keep(&mut so_far);
         so_far.outcome.snapshot = Some(self.assemble(&inventory, clock(now)));
+        so_far.outcome.next_due = self.next_due(&inventory, now.wall);
         so_far.outcome
     }
 
@@ -137,6 +138,14 @@ impl Fetch {
             }
         }
         questions
+    }
+
+    /// When the first metric type has something new; a failed one is asked again at the worker's own pace.
+    fn next_due(&self, inventory: &Inventory, now: Timestamp) -> Option<Timestamp> {
+        let interval = self.job.timing.interval;
+        let due = |d: &Arc<Descriptor>| plan::next_due(interval, d, self.types.get(&d.name)?.asked?);
+        let all: Option<Vec<Timestamp>> = inventory.descriptors.iter().map(due).collect();
+        all?.into_iter().min().map(|due| due.max(now))
     }
 
     /// Takes the answer about a metric type.

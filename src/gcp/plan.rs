@@ -61,11 +61,16 @@ pub fn is_wanted(job: &Job, descriptor: &Descriptor) -> bool {
 
 /// Whether a metric type has something new since it was last asked for.
 pub fn is_due(interval: Interval, descriptor: &Descriptor, last: Option<Timestamp>, now: Timestamp) -> bool {
-    let (Interval::Auto { least }, Some(last)) = (interval, last) else { return true };
+    last.and_then(|last| next_due(interval, descriptor, last)).is_none_or(|due| now >= due)
+}
+
+/// When a metric type will have something new; `None`: with every run of the worker.
+pub fn next_due(interval: Interval, descriptor: &Descriptor, last: Timestamp) -> Option<Timestamp> {
+    let Interval::Auto { least } = interval else { return None };
     let period = millis(descriptor.sample_period.unwrap_or(least).max(least)).max(1);
     let delay = millis(ingest_delay(descriptor));
-    let newest = |at: Timestamp| at.as_millis().saturating_sub(delay).div_euclid(period);
-    newest(now) > newest(last)
+    let newest = last.as_millis().saturating_sub(delay).div_euclid(period);
+    Some(Timestamp::from_millis((newest + 1).saturating_mul(period).saturating_add(delay)))
 }
 
 /// The window `(start, end]` of a call.

@@ -93,7 +93,15 @@ pub(crate) const LIBRARIES: &[Library] = &[
     },
     Library {
         paths: &["rustls", "tokio_rustls", "webpki"],
-        only_in: &["aws/crypto.rs", "aws/client.rs", "aws/client/", "expose/tls.rs", "expose/tls/", "expose/guard.rs"],
+        only_in: &[
+            "aws/crypto.rs",
+            "aws/client.rs",
+            "aws/client/",
+            "gcp/client.rs",
+            "expose/tls.rs",
+            "expose/tls/",
+            "expose/guard.rs",
+        ],
         why: "one place decides what TLS is on each side",
     },
     Library {

@@ -75,6 +75,7 @@ fn at_its_own_pace_a_metric_is_due_once_a_period_and_its_window_holds_the_newest
     assert!(is_due(auto, &slow, None, at(0)));
     assert!(!is_due(auto, &slow, Some(at(3_600)), at(4_199)));
     assert!(is_due(auto, &slow, Some(at(3_600)), at(4_200)));
+    assert_eq!(next_due(auto, &slow, at(4_200)), Some(at(7_800)));
     assert!(is_due(Interval::Fixed(Duration::from_secs(60)), &slow, Some(at(3_600)), at(3_601)));
     let mut job = job();
     job.timing.interval = auto;
