@@ -15,6 +15,7 @@ use crate::gcp::job::GcpSettings;
 
 mod expand;
 mod fields;
+mod gcp;
 mod native;
 mod nearest;
 mod raw;

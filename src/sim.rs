@@ -72,6 +72,11 @@ impl SimCloud {
         format!("http://{}", self.address)
     }
 
+    /// The Google half in memory.
+    pub fn google(&self) -> MemoryGoogle {
+        MemoryGoogle { cloud: Arc::clone(&self.cloud) }
+    }
+
     /// The switchboard of the faults.
     pub fn faults(&self) -> &Faults {
         &self.cloud.faults

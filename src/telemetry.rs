@@ -159,6 +159,11 @@ impl Telemetry {
         Self { stackdriver: Some(StackdriverCounters::default()), ..self }
     }
 
+    /// Whether stackdriver_exporter's own metrics are shown.
+    pub fn is_beside_stackdriver(&self) -> bool {
+        self.stackdriver.is_some()
+    }
+
     /// Counts finished calls.
     pub fn record_calls(&self, calls: &[Call]) {
         for call in calls {

@@ -1,4 +1,4 @@
-//! The native dialect: `raingauge.yml`. Around the `aws` section, whose vocabulary is YACE's, and `web`.
+//! The native dialect: `raingauge.yml`. Around the `aws` section, whose vocabulary is YACE's, `gcp` and `web`.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,12 +7,13 @@ use super::fields::{self, Field, Section};
 use super::raw::{Node, Spot};
 use super::report::{Path, Report, quoted};
 use super::written::{self, Texts};
-use super::{Dialect, LoadOptions, Settings, WebSettings, resolve};
+use super::{Dialect, LoadOptions, Settings, WebSettings, gcp, resolve};
 
 /// The sections of the file.
 #[derive(Default)]
 struct File {
     aws: Option<(written::Aws, Spot)>,
+    gcp: Option<(gcp::Written, Spot)>,
     web: Web,
 }
 
@@ -33,6 +34,11 @@ impl Section for File {
             "web" => fields::mapping(&mut self.web, node, path, report),
             "aws" => {
                 let (section, spot) = self.aws.get_or_insert_default();
+                *spot = node.spot;
+                fields::mapping(section, node, path, report);
+            }
+            "gcp" => {
+                let (section, spot) = self.gcp.get_or_insert_default();
                 *spot = node.spot;
                 fields::mapping(section, node, path, report);
             }
@@ -74,10 +80,11 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
         config_file: Some(&*file.web.config_file.value).filter(|name| !name.is_empty()).map(PathBuf::from),
     };
     let aws = file.aws.map(|(written, _)| resolve::aws(&written, options, report));
-    if aws.is_none() && report.mistakes.is_empty() {
-        report.mistake(Spot::default(), "", "nothing to do: the file has no `aws` section");
+    let gcp = file.gcp.map(|(written, spot)| gcp::settings(&written, spot, report));
+    if aws.is_none() && gcp.is_none() && report.mistakes.is_empty() {
+        report.mistake(Spot::default(), "", "nothing to do: the file has neither an `aws` nor a `gcp` section");
     }
-    Settings { dialect: Dialect::Native, web, aws, gcp: None }
+    Settings { dialect: Dialect::Native, web, aws, gcp }
 }
 
 fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {

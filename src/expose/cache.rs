@@ -201,7 +201,12 @@ impl Inner {
     /// The page: the cloud's part and our own.
     fn join(&self, wanted: Wanted, part: &Part, share: Share, now: Timestamp) -> Result<Page, PageError> {
         let own = self.telemetry.encode_share(share, now, wanted.style.format);
-        let own = escape_own_names(own, wanted.style.escaping);
+        // stackdriver_exporter's library leaves legal names alone; YACE's does not.
+        let own = if self.telemetry.is_beside_stackdriver() {
+            own
+        } else {
+            escape_own_names(own, wanted.style.escaping)
+        };
         let chunks = match part {
             Part::Plain(chunks) => {
                 let mut chunks = chunks.clone();
@@ -238,9 +243,8 @@ impl Pages {
     /// lie here side by side.
     fn advance(&mut self, view: &View) {
         self.version = view.version;
-        self.legacy_names =
-            view.snapshots.iter().all(|s| s.set.label_rule == LabelRule::Unified)
-                && view.snapshots.iter().flat_map(|s| &s.set.families).all(|family| is_legacy_name(&family.name));
+        self.legacy_names = view.snapshots.iter().all(|s| s.set.label_rule == LabelRule::Unified)
+            && view.snapshots.iter().flat_map(|s| &s.set.families).all(|family| is_legacy_name(&family.name));
         self.spare.clear();
         for rendering in std::mem::take(&mut self.parts).into_values() {
             // Parts that are not ready yet, and chunks that are still on their way to somebody, are not ours alone.

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use raingauge::app::clouds::Google;
 use raingauge::app::google::FromEnvironment;
 use raingauge::app::run::{RunOptions, Surroundings, load, run_in};
 use raingauge::aws::client::{Emulator, Network};
@@ -41,6 +42,16 @@ impl TestBridge {
 
     /// Starts in a network of its own.
     pub(crate) async fn start_in(network: Network, load_options: LoadOptions, config: &str) -> Self {
+        Self::start_with(network, Arc::new(FromEnvironment), load_options, config).await
+    }
+
+    /// Starts in a network, with a way to Google of its own.
+    pub(crate) async fn start_with(
+        network: Network,
+        google: Arc<dyn Google>,
+        load_options: LoadOptions,
+        config: &str,
+    ) -> Self {
         let mut file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
         file.write_all(config.as_bytes()).unwrap();
         let options = RunOptions {
@@ -56,7 +67,7 @@ impl TestBridge {
         let surroundings = Surroundings {
             clock: clock.clone(),
             network,
-            google: Arc::new(FromEnvironment),
+            google,
             listeners: vec![listener],
             guarding: Guarding::default(),
         };
