@@ -89,16 +89,20 @@ fn counts(snapshot: &Snapshot) -> BTreeMap<(String, String), u64> {
     for (position, key) in snapshot.set.series.iter().enumerate() {
         let (family, labels) = snapshot.set.describe(*key).unwrap();
         let count = match family.kind {
-            Kind::Counter => snapshot.samples(position).first().map(|cell| cell.value()),
+            Kind::Counter => snapshot.samples(position).first().map(|cell| whole(cell.value())),
             _ => snapshot.histograms(position).first().map(|h| h.count),
         };
         let Some(count) = count else { continue };
-        assert!(count.fract().abs() < f64::EPSILON && count >= 0.0, "{count} is no count");
         let name = if family.name.ends_with("request_count") { TYPES[0] } else { TYPES[1] };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a whole number")]
-        counts.insert((name.to_owned(), labels.get("response_code").unwrap().to_string()), count as u64);
+        counts.insert((name.to_owned(), labels.get("response_code").unwrap().to_string()), count);
     }
     counts
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a whole number below 2^53")]
+fn whole(number: f64) -> u64 {
+    assert!(number.fract().abs() < f64::EPSILON && (0.0..9e15).contains(&number), "{number} is no count");
+    number as u64
 }
 
 /// What came to be readable in `(from, to]`, which is what the counters must have grown by.
