@@ -1,5 +1,6 @@
 //! The composition root: the commands, one file each. The only module that sees everything.
 
+pub mod agent;
 pub mod bridge;
 pub mod check;
 pub mod clouds;
@@ -76,10 +77,17 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             })?;
             Ok(0)
         }
-        Command::Run { config, listen_addresses, web_config_file, log } => {
+        Command::Run { config, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = LoadOptions::default();
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, yace: false })
+            let (yace, is_agent) = (false, false);
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
+        }
+        Command::Agent { config, listen_addresses, web_config_file, state_dir, log } => {
+            start_log(log, false)?;
+            let load = check::agent_options(&config);
+            let (yace, is_agent) = (false, true);
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::StackdriverRun(flags) => stackdriver(&flags),
@@ -101,7 +109,9 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         load: check::load_options(flags),
         listen_addresses: vec![flags.listen_address.clone()],
         web_config_file: None,
+        state_dir: flags.state_dir.clone(),
         yace: true,
+        is_agent: false,
     })
 }
 

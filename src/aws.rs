@@ -21,6 +21,7 @@ pub mod gated;
 pub mod inventory;
 pub mod job;
 pub mod listing;
+pub mod metadata;
 pub mod naming;
 pub mod paged;
 pub mod permissions;

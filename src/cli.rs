@@ -42,8 +42,23 @@ pub enum Command {
         listen_addresses: Vec<String>,
         /// Certificates and passwords, instead of what the file says.
         web_config_file: Option<PathBuf>,
+        /// What survives a restart, instead of what the file says.
+        state_dir: Option<PathBuf>,
         /// The log.
         log: Log,
+    },
+    /// The daemon in the place of the CloudWatch agent.
+    Agent {
+        /// The configuration: a file or a directory.
+        config: PathBuf,
+        /// Where to serve; empty: what the file says, or nowhere.
+        listen_addresses: Vec<String>,
+        /// Certificates and passwords of what is served.
+        web_config_file: Option<PathBuf>,
+        /// The log.
+        log: Log,
+        /// Where the queue outlives the process; `None`: nowhere.
+        state_dir: Option<PathBuf>,
     },
     /// Says what is wrong with a file.
     Check {
@@ -145,6 +160,8 @@ pub struct YaceRun {
     pub limits: Limits,
     /// `-enable-feature=always-return-info-metrics`.
     pub always_return_info: bool,
+    /// `-state-dir`, which YACE does not have.
+    pub state_dir: Option<PathBuf>,
     /// What to warn about once there is a log.
     pub warnings: Vec<String>,
 }

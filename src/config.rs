@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use crate::aws::job::{AwsSettings, Concurrency};
 use crate::gcp::job::GcpSettings;
+pub use agent::AgentSettings;
 
+mod agent;
 mod expand;
 mod fields;
 mod gcp;
@@ -27,6 +29,9 @@ mod scalar;
 pub mod web;
 mod written;
 
+/// Files of a directory that are read; the agent's has one for each package that brings some.
+const MAX_FILES: usize = 100;
+
 /// Whose vocabulary a file speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -34,6 +39,8 @@ pub enum Dialect {
     Native,
     /// YACE v1alpha1: unknown keys are warnings.
     Yace,
+    /// The CloudWatch agent's JSON: strict where that program is.
+    CloudWatchAgent,
 }
 
 /// What the daemon runs on: everything as it is meant.
@@ -43,10 +50,14 @@ pub struct Settings {
     pub dialect: Dialect,
     /// The HTTP side.
     pub web: WebSettings,
+    /// `state_dir`: what survives a restart; relative to where the daemon was started.
+    pub state_dir: Option<PathBuf>,
     /// The `aws` section.
     pub aws: Option<AwsSettings>,
     /// The `gcp` section.
     pub gcp: Option<GcpSettings>,
+    /// The `agent` section, or the CloudWatch agent's file.
+    pub agent: Option<AgentSettings>,
 }
 
 /// The HTTP side.
@@ -135,14 +146,35 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads a file and the environment.
+/// Reads a file and the environment; or a directory of the CloudWatch agent's files.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, Mistakes> {
-    let bytes = read(path).map_err(|e| {
-        let message = format!("cannot read the file: {e}");
-        let mistake = Diagnostic { line: 0, column: 0, key_path: String::new(), message };
-        Mistakes { file: path.to_owned(), mistakes: vec![mistake], warnings: Vec::new() }
-    })?;
-    parse(path, &bytes, options, &|name| std::env::var(name).ok())
+    let env = |name: &str| std::env::var(name).ok();
+    if path.is_dir() && matches!(options.dialect, None | Some(Dialect::CloudWatchAgent)) {
+        let files = read_all(path).map_err(|e| unreadable(path, &e))?;
+        return parse_all(path, &files, &env);
+    }
+    let bytes = read(path).map_err(|e| unreadable(path, &e))?;
+    parse(path, &bytes, options, &env)
+}
+
+fn unreadable(path: &Path, e: &std::io::Error) -> Mistakes {
+    let message = format!("cannot read the file: {e}");
+    let mistake = Diagnostic { line: 0, column: 0, key_path: String::new(), message };
+    Mistakes { file: path.to_owned(), mistakes: vec![mistake], warnings: Vec::new() }
+}
+
+/// The files of a directory, in the order of their names. Directories are left out, and what is not the agent's: YAML, and
+/// what its downloader has not finished.
+fn read_all(directory: &Path) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+    paths.retain(|path| {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        path.is_file() && !["yaml", "yml", "tmp"].contains(&extension)
+    });
+    paths.sort();
+    paths.truncate(MAX_FILES);
+    paths.into_iter().map(|path| Ok((path.clone(), read(&path)?))).collect()
 }
 
 /// One byte more than is allowed, so that the limit is noticed and a device file cannot fill the memory.
@@ -170,6 +202,7 @@ pub fn parse(
         Ok(Some(root)) => Some(match report.dialect {
             Dialect::Native => native::settings(&root, options, &mut report),
             Dialect::Yace => yace_settings(&root, options, &mut report),
+            Dialect::CloudWatchAgent => agent_settings(&root, env, &mut report),
         }),
     };
     report.finish();
@@ -179,15 +212,66 @@ pub fn parse(
     }
 }
 
+fn agent_settings(root: &raw::Node, env: &dyn Fn(&str) -> Option<String>, report: &mut report::Report) -> Settings {
+    let around = agent::Surroundings { env, static_dimensions: false };
+    let settings = agent::settings(root, &report::Path::Root, &around, report);
+    let dialect = Dialect::CloudWatchAgent;
+    Settings { dialect, web: WebSettings::default(), state_dir: None, aws: None, agent: Some(settings) }
+}
+
+/// Reads several files of the CloudWatch agent as one. Their lines are counted through while they are read, and told as
+/// they are in each file.
+fn parse_all(
+    directory: &Path,
+    files: &[(PathBuf, Vec<u8>)],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, Mistakes> {
+    let mut report = report::Report::new(Dialect::CloudWatchAgent);
+    let (mut roots, mut starts, mut next) = (Vec::new(), Vec::new(), 1);
+    for (path, bytes) in files {
+        starts.push((next, path));
+        match raw::read_json(bytes, next) {
+            Ok(root) => roots.push(root),
+            Err(fatal) => report.mistakes.push(fatal),
+        }
+        next += bytes.split(|byte| *byte == b'\n').count();
+    }
+    if files.is_empty() {
+        report.mistake(raw::Spot::default(), "", "there is no JSON file in this directory");
+    }
+    let is_whole = report.mistakes.is_empty();
+    let root = agent::merged(roots, &mut report).filter(|_| is_whole);
+    let settings = root.map(|root| agent_settings(&root, env, &mut report));
+    report.finish();
+    let (mut mistakes, mut warnings) = (report.mistakes, report.warnings);
+    for diagnostic in mistakes.iter_mut().chain(&mut warnings) {
+        let Some((start, path)) = starts.iter().rev().find(|(start, _)| *start <= diagnostic.line) else { continue };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        diagnostic.line = diagnostic.line + 1 - start;
+        diagnostic.message = format!("{} (in {name})", diagnostic.message);
+    }
+    match settings {
+        Some(settings) if mistakes.is_empty() => Ok(Loaded { settings, warnings }),
+        _ => Err(Mistakes { file: directory.to_owned(), mistakes, warnings }),
+    }
+}
+
 /// A YACE file is nothing but an `aws` section with a version.
 fn yace_settings(root: &raw::Node, options: &LoadOptions, report: &mut report::Report) -> Settings {
     let mut written = written::Aws::default();
     fields::mapping(&mut written, root, &report::Path::Root, report);
     if !matches!(&*root.value, raw::Value::Mapping(_)) && !fields::is_null(root) {
-        return Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: None, gcp: None };
+        return Settings {
+            dialect: Dialect::Yace,
+            web: WebSettings::default(),
+            state_dir: None,
+            aws: None,
+            gcp: None,
+            agent: None,
+        };
     }
-    let aws = resolve::aws(&written, options, report);
-    Settings { dialect: Dialect::Yace, web: WebSettings::default(), aws: Some(aws), gcp: None }
+    let aws = Some(resolve::aws(&written, options, report));
+    Settings { dialect: Dialect::Yace, web: WebSettings::default(), state_dir: None, aws, gcp: None, agent: None }
 }
 
 #[cfg(test)]

@@ -20,9 +20,13 @@ pub mod aws;
 
 pub mod gcp;
 
+pub mod host;
+
 pub mod work;
 
 pub mod store;
+
+pub mod push;
 
 pub mod state;
 

@@ -39,13 +39,15 @@ pub enum Reason {
     Forbidden,
     /// One of our own limits was reached (pages, series).
     LimitReached,
+    /// A file of this machine cannot be read, or the kernel does not answer.
+    Unreadable,
     /// A bug of ours: the worker panicked and was restarted.
     Panic,
 }
 
 impl Reason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Throttled,
         Self::AccessDenied,
         Self::ExpiredCredentials,
@@ -59,6 +61,7 @@ impl Reason {
         Self::InternalError,
         Self::Forbidden,
         Self::LimitReached,
+        Self::Unreadable,
         Self::Panic,
     ];
 
@@ -78,6 +81,7 @@ impl Reason {
             Self::InternalError => "internal_error",
             Self::Forbidden => "forbidden",
             Self::LimitReached => "limit_reached",
+            Self::Unreadable => "unreadable",
             Self::Panic => "panic",
         }
     }
@@ -101,6 +105,7 @@ impl Reason {
             Self::PartialData => "nothing: it is asked again at the next interval",
             Self::Forbidden => "allow cloudwatch:GetMetricData for this namespace or account",
             Self::LimitReached => "narrow the job (searchTags, dimensionNameRequirements)",
+            Self::Unreadable => "check HOST_PROC and HOST_SYS, and what this process may read",
             Self::Panic => "please report it with the log",
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! A document is replaced whole: written beside the old one, flushed to the disk, renamed over it. Whatever moment the power
 //! goes, there is the old one or the new one. It says its format and is checked when it is read; a document that is
-//! damaged, or of another format, is as good as none, and the reader says so. Deliberately absent: what is in a document
-//! (its owner knows), and any reading of the clock.
+//! damaged, or of another format, is as good as none, and the reader says so. Beside them lie segments, files that only
+//! grow, for what is written piece by piece (`segment`). Deliberately absent: what is in a document or segment (its owner
+//! knows), and any reading of the clock.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -12,6 +13,10 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+
+mod segment;
+
+pub use segment::Segment;
 
 /// Every document begins with this; what follows is the format of its content (four bytes, little endian) and a gzip stream,
 /// whose own checksum tells a whole document from a torn one.

@@ -9,6 +9,7 @@ pub mod log;
 pub mod metrics;
 pub mod price;
 mod process;
+mod push;
 mod stackdriver;
 mod text;
 mod yace;

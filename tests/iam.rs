@@ -30,7 +30,8 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
 /// `service:Operation` of every call that the client books (each call to AWS is booked): those of the SDK by name, the
 /// others from their table.
 fn calls() -> BTreeSet<String> {
-    let text = read(&root().join("src/aws/client.rs"));
+    let inner = files("src/aws/client", "rs").iter().map(|path| read(path)).collect::<String>();
+    let text = read(&root().join("src/aws/client.rs")) + &inner;
     let mut calls = BTreeSet::new();
     for behind in text.split("Calls::new(").skip(1).filter(|b| b.starts_with('"')) {
         let mut quoted = behind.split('"');

@@ -111,6 +111,11 @@ impl Bridge {
         }
     }
 
+    /// Whether there is anything to stop.
+    pub async fn is_running(&self) -> bool {
+        !self.running.lock().await.is_empty()
+    }
+
     /// Drops values when they are stale, until the bridge stops.
     pub async fn sweep(&self) {
         let sweeping = async {

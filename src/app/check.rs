@@ -25,6 +25,13 @@ pub fn load_options(run: &YaceRun) -> LoadOptions {
     }
 }
 
+/// How `agent` reads its file: as the CloudWatch agent's, unless its name says that it is one of ours.
+pub fn agent_options(path: &Path) -> LoadOptions {
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let is_ours = ["yml", "yaml"].contains(&extension);
+    LoadOptions { dialect: (!is_ours).then_some(Dialect::CloudWatchAgent), ..LoadOptions::default() }
+}
+
 fn concurrency(limits: Limits) -> Concurrency {
     let at_least_one = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
     Concurrency {
@@ -84,6 +91,7 @@ fn summary(loaded: &Loaded) -> String {
     let dialect = match loaded.settings.dialect {
         Dialect::Native => "a raingauge file",
         Dialect::Yace => "a YACE file",
+        Dialect::CloudWatchAgent => "a CloudWatch agent's file",
     };
     let jobs = loaded.settings.aws.as_ref().map_or(&[][..], |aws| aws.jobs.as_slice());
     let metrics: usize = jobs.iter().map(|job| job.metrics.len()).sum();

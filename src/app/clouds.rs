@@ -37,7 +37,8 @@ pub trait Google: Send + Sync {
 /// How the clouds are reached.
 #[derive(Clone)]
 pub struct Clouds {
-    aws: Network,
+    /// AWS.
+    pub aws: Network,
     google: Arc<dyn Google>,
     keepers: Option<Keepers>,
     /// What filters found last: a listing that fails takes nobody away.

@@ -2,11 +2,18 @@
 
 use std::sync::Arc;
 
+use crate::app::target::gcp::Keepers;
 use crate::seam::Keeper;
 use crate::state::{DocumentName, StateDir};
 
 /// The form of a source's document is the source's own; this is the form of the wrapping.
 const FORMAT: u32 = 1;
+
+/// Documents for the totals of Google's targets.
+pub fn keepers(dir: &Arc<StateDir>) -> Keepers {
+    let dir = Arc::clone(dir);
+    Arc::new(move |key: &str| Arc::new(Kept::new(Arc::clone(&dir), "gcp", key)) as Arc<dyn Keeper>)
+}
 
 /// One source's document.
 pub struct Kept {

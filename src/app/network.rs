@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::aws::client::Network;
+use crate::aws::metadata::Endpoint;
 use crate::aws::question::Service;
 
 /// The largest certificate bundle that is read; the system's own has a fifth of it.
@@ -41,6 +42,14 @@ pub fn no_proxy() -> Option<String> {
 /// The certificates in the file that a variable names.
 pub fn ca_bundle(variable: &str) -> anyhow::Result<Option<Vec<u8>>> {
     std::env::var_os(variable).filter(|p| !p.is_empty()).map(|path| read_bundle(variable, &path)).transpose()
+}
+
+/// How the instance's metadata service is reached.
+pub fn metadata(env: &dyn Fn(&str) -> Option<String>) -> Endpoint {
+    Endpoint {
+        url: env("AWS_EC2_METADATA_SERVICE_ENDPOINT").filter(|url| !url.is_empty()),
+        is_disabled: env("AWS_EC2_METADATA_DISABLED").is_some_and(|yes| yes.eq_ignore_ascii_case("true")),
+    }
 }
 
 /// `proxy:3128` is what most tools take for `http://proxy:3128`.

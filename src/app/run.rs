@@ -9,20 +9,24 @@ use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::clouds::{self, Clouds, Google};
 use crate::app::google::FromEnvironment;
 use crate::app::states::States;
-use crate::app::{listen, network, protection, signals};
+use crate::app::{keeper, listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
+use crate::aws::metadata::Endpoint;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::guard::Guarding;
 use crate::expose::http::{self, Manners, Stackdriver, Web};
 use crate::expose::status::{Cost, Status};
+use crate::host::root::Root;
 use crate::model::{Text, Timestamp};
+use crate::state::StateDir;
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
 use crate::work::demand::{Demand, Drive};
@@ -54,8 +58,12 @@ pub struct RunOptions {
     pub listen_addresses: Vec<String>,
     /// Certificates and passwords, instead of what the file says.
     pub web_config_file: Option<PathBuf>,
+    /// What survives a restart, instead of what the file says.
+    pub state_dir: Option<PathBuf>,
     /// Behave as YACE does: its routes, its counters.
     pub yace: bool,
+    /// Listen nowhere unless somebody says where: the CloudWatch agent does not.
+    pub is_agent: bool,
 }
 
 /// Why the daemon did not start.
@@ -78,8 +86,19 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let web_config_file = options.web_config_file.as_deref().or(loaded.settings.web.config_file.as_deref());
     let guarding = guarding(web_config_file)?;
     let listeners = listen::bind(&addresses).await?;
-    let surroundings =
-        Surroundings { clock: Clock::system(), network, google: Arc::new(FromEnvironment), listeners, guarding };
+    let env = |name: &str| std::env::var(name).ok();
+    let state_dir = options.state_dir.as_ref().or(loaded.settings.state_dir.as_ref());
+    let state_dir = state_dir.map(|dir| StateDir::open(dir)).transpose().map_err(anyhow::Error::from)?;
+    let surroundings = Surroundings {
+        clock: Clock::system(),
+        network,
+        google: Arc::new(FromEnvironment),
+        listeners,
+        guarding,
+        metadata: network::metadata(&env),
+        root: agent::root_from(&env),
+        state_dir: state_dir.map(Arc::new),
+    };
     run_in(surroundings, options, loaded, signals::terminated()).await
 }
 
@@ -95,6 +114,12 @@ pub struct Surroundings {
     pub listeners: Vec<TcpListener>,
     /// Who may ask.
     pub guarding: Guarding,
+    /// How the instance's metadata service is reached.
+    pub metadata: Endpoint,
+    /// Where the kernel's files are.
+    pub root: Root,
+    /// Where things outlive the process.
+    pub state_dir: Option<Arc<StateDir>>,
 }
 
 /// Runs until `shutdown` completes; HUP reloads.
@@ -104,15 +129,16 @@ pub async fn run_in(
     loaded: Loaded,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
-    let Surroundings { clock, network, google, listeners, guarding } = surroundings;
+    let Surroundings { clock, network, google, listeners, guarding, metadata, root, state_dir } = surroundings;
     let about = About {
         source: options.config.display().to_string(),
         notice: None,
         peer: if options.yace || loaded.settings.dialect == Dialect::Yace { Peer::Yace } else { Peer::None },
         started: clock.now(),
     };
-    let clouds = Clouds::new(network, google, None);
-    let daemon = Daemon::new(clock, clouds, &loaded.settings, about);
+    let is_shown = !listeners.is_empty();
+    let clouds = Clouds::new(network, google, state_dir.as_ref().map(keeper::keepers));
+    let daemon = Daemon::new(clock, clouds, &loaded.settings, about).with_agent(metadata, root, state_dir, is_shown);
     let reload: Reload = {
         let daemon = daemon.clone();
         // In a task of its own: a caller who leaves does not stop it half-way.
@@ -157,7 +183,9 @@ fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
         return options.listen_addresses.clone();
     }
     let of_file = &settings.web.listen_addresses;
-    if of_file.is_empty() {
+    if of_file.is_empty() && options.is_agent {
+        Vec::new()
+    } else if of_file.is_empty() {
         vec![DEFAULT_LISTEN_ADDRESS.to_owned()]
     } else {
         of_file.iter().map(ToString::to_string).collect()
@@ -239,6 +267,7 @@ pub struct Daemon {
     clouds: Clouds,
     bridge: Arc<Bridge>,
     demand: Option<Arc<Demand>>,
+    agent: Arc<Agent>,
     exposition: Arc<Exposition>,
     about: Arc<About>,
     /// What only a start looks at.
@@ -279,11 +308,20 @@ impl Daemon {
             Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
         let shared = Shared { clock, store, telemetry, readiness: Readiness::default(), states: States::default() };
         let bridge = Arc::new(Bridge::new(shared.clone(), clouds::limits(settings), demand.clone()));
+        let around = agent::Around {
+            shared: shared.clone(),
+            network: clouds.aws.clone(),
+            metadata: Endpoint::default(),
+            root: Root::default(),
+            state_dir: None,
+            is_shown: true,
+        };
         Self {
             shared,
             clouds,
             bridge,
             demand,
+            agent: Arc::new(Agent::new(around)),
             exposition,
             about: Arc::new(about),
             fixed: Arc::new(fixed(settings)),
@@ -292,6 +330,13 @@ impl Daemon {
             applied: Arc::default(),
             started: Arc::new(watch::Sender::new(false)),
         }
+    }
+
+    /// Before it serves: how the agent reaches the instance and the host, and where its queue lies.
+    #[must_use]
+    pub fn with_agent(self, metadata: Endpoint, root: Root, state_dir: Option<Arc<StateDir>>, is_shown: bool) -> Self {
+        let around = agent::Around { metadata, root, state_dir, is_shown, ..self.agent.around().clone() };
+        Self { agent: Arc::new(Agent::new(around)), ..self }
     }
 
     /// Names what a reload cannot change.
@@ -344,16 +389,24 @@ impl Daemon {
             let _ = ended.await;
             tokio::time::sleep(DRAIN).await;
         };
+        if listeners.is_empty() {
+            shutdown.await;
+            background.abort();
+            tokio::join!(self.bridge.shut_down(), self.agent.shut_down());
+            return Ok(());
+        }
         tokio::select! {
             () = http::serve(listeners, router, guarding, shutdown) => {}
             () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
         }
         background.abort();
-        self.bridge.shut_down().await;
+        tokio::join!(self.bridge.shut_down(), self.agent.shut_down());
         Ok(())
     }
 
     async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
+        // Not after the bridge, which may have to wait for the instance's metadata.
+        self.agent.apply(settings.agent.as_ref()).await?;
         let resolved = self.with_projects(settings).await;
         self.apply_resolved(settings.clone(), resolved).await?;
         self.shared.readiness.release(&Text::from(STARTING));
@@ -462,6 +515,7 @@ impl Daemon {
             series: store.view().snapshots.iter().map(|s| s.present()).sum(),
             cost: Some(Cost { since_start: dollars, month }),
             jobs: states.all(),
+            push: states.push(),
         }
     }
 }

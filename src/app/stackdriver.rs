@@ -13,16 +13,14 @@ use anyhow::anyhow;
 
 use crate::app::clouds::Clouds;
 use crate::app::google::FromEnvironment;
-use crate::app::keeper::Kept;
 use crate::app::run::{About, Daemon, Peer, Reload, StackdriverPeer, StartError, guarding};
 use crate::app::target::gcp::Keepers;
-use crate::app::{listen, network, signals};
+use crate::app::{keeper, listen, network, signals};
 use crate::cli::StackdriverRun;
 use crate::clock::Clock;
 use crate::config::{Dialect, Settings, WebSettings};
 use crate::gcp::job::{Access, Deltas, Descriptors, Filter, GcpSettings, Interval, Job, Retries, Timing, Window};
 use crate::model::Text;
-use crate::seam::Keeper;
 use crate::state::StateDir;
 use crate::work::demand::Drive;
 
@@ -48,7 +46,14 @@ pub fn settings(run: &StackdriverRun) -> Settings {
         concurrency: NonZeroU32::new(CONCURRENCY).unwrap_or(NonZeroU32::MIN),
     };
     let gcp = GcpSettings { access, jobs: vec![job(run)] };
-    Settings { dialect: Dialect::Native, web: WebSettings::default(), aws: None, gcp: Some(gcp) }
+    Settings {
+        dialect: Dialect::Native,
+        web: WebSettings::default(),
+        state_dir: None,
+        aws: None,
+        gcp: Some(gcp),
+        agent: None,
+    }
 }
 
 /// Its manners.
@@ -85,8 +90,7 @@ pub async fn run(flags: &StackdriverRun) -> Result<(), StartError> {
 /// Where totals outlive a restart.
 fn keepers(flags: &StackdriverRun) -> anyhow::Result<Option<Keepers>> {
     let Some(path) = &flags.state_dir else { return Ok(None) };
-    let dir = Arc::new(StateDir::open(path)?);
-    Ok(Some(Arc::new(move |key: &str| Arc::new(Kept::new(Arc::clone(&dir), "gcp", key)) as Arc<dyn Keeper>)))
+    Ok(Some(keeper::keepers(&Arc::new(StateDir::open(path)?))))
 }
 
 fn retries(run: &StackdriverRun) -> Retries {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::app::target::Target;
-use crate::expose::status::{JobError, JobStatus};
+use crate::expose::status::{JobError, JobStatus, PushStatus};
 use crate::model::Timestamp;
 use crate::seam::Failure;
 use crate::store::SlotKey;
@@ -15,6 +15,7 @@ use crate::telemetry::{JobLabels, RunKind};
 #[derive(Clone, Default)]
 pub struct States {
     jobs: Arc<Mutex<BTreeMap<SlotKey, State>>>,
+    push: Arc<Mutex<Option<PushStatus>>>,
 }
 
 #[derive(Default)]
@@ -90,6 +91,16 @@ impl States {
                 shown.next_run = Some(run.next);
             }
         });
+    }
+
+    /// What the agent did; shown until it is told again.
+    pub fn show_push(&self, push: PushStatus) {
+        *self.push.lock().unwrap_or_else(PoisonError::into_inner) = Some(push);
+    }
+
+    /// What the agent did last; `None` where there is none.
+    pub fn push(&self) -> Option<PushStatus> {
+        self.push.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// All of them, in the file's order.

@@ -8,6 +8,7 @@ mod credentials;
 pub(in crate::aws) mod failure;
 mod http;
 mod identity;
+pub mod put;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -22,6 +22,16 @@ pub fn needed(jobs: &[Job]) -> BTreeMap<Role, Statements> {
     roles
 }
 
+/// What the agent's own credentials, or its role, need.
+pub fn of_agent(wants_group: bool) -> Statements {
+    let mut all = Statements::new();
+    all.insert("WriteMetrics", BTreeSet::from(["cloudwatch:PutMetricData".to_owned()]));
+    if wants_group {
+        all.insert("FindTheAutoScalingGroup", BTreeSet::from([question::INSTANCE_TAGS.permission()]));
+    }
+    all
+}
+
 fn add(to: &mut Statements, job: &Job) {
     let mut allow = |reason, action: &str| {
         to.entry(reason).or_default().insert(action.to_owned());
@@ -94,6 +104,8 @@ mod tests {
     #[test]
     fn every_operation_is_needed_by_something() {
         let mut known: BTreeSet<String> = BTreeSet::from([question::ACCOUNT_ALIASES.permission()]);
+        known.extend(of_agent(true).into_values().flatten());
+        known.remove("cloudwatch:PutMetricData");
         for service in catalog::services() {
             known.extend(look_up(service.lookup).iter().map(|o| o.permission()));
             known.extend(enhanced(service.namespace).map(Operation::permission));

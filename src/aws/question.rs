@@ -191,6 +191,8 @@ pub const REPLICATION_INSTANCES: Operation = Operation::new(Service::Dms, "Descr
 pub const REPLICATION_TASKS: Operation = Operation::new(Service::Dms, "DescribeReplicationTasks", "Marker");
 /// Spot fleets.
 pub const SPOT_FLEETS: Operation = Operation::new(Service::Ec2, "DescribeSpotFleetRequests", "NextToken");
+/// Tags of one instance, for the agent's dimension AutoScalingGroupName.
+pub const INSTANCE_TAGS: Operation = Operation::new(Service::Ec2, "DescribeTags", "NextToken");
 /// Attachments of transit gateways.
 pub const TRANSIT_GATEWAY_ATTACHMENTS: Operation =
     Operation::new(Service::Ec2, "DescribeTransitGatewayAttachments", "NextToken");
@@ -212,7 +214,8 @@ pub const TABLE: Operation = Operation::new(Service::DynamoDb, "DescribeTable", 
 pub const CACHE_CLUSTERS: Operation = Operation::new(Service::ElastiCache, "DescribeCacheClusters", "Marker");
 
 /// Every operation.
-pub const OPERATIONS: [&Operation; 16] = [
+pub const OPERATIONS: [&Operation; 17] = [
+    &INSTANCE_TAGS,
     &ACCOUNT_ALIASES,
     &AUTO_SCALING_GROUPS,
     &REST_APIS,

@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use super::{Command, Exit, Log, LogFormat, LogLevel, Outside};
 
 const DEFAULT_LISTEN: &str = ":5000";
+/// Where the CloudWatch agent's control script puts its configuration.
+const AGENT_CONFIG: &str = "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d";
 
 /// Cloud metrics into Prometheus, with bounded cost.
 #[derive(Debug, Parser)]
@@ -39,12 +41,36 @@ enum Words {
         /// TLS, passwords and headers, in the format of Prometheus' exporters, instead of what the file names
         #[arg(long = "web.config.file", value_name = "FILE")]
         web_config_file: Option<PathBuf>,
+        /// Keep values, inventories, times and data that wait to be pushed there, so that they survive a restart
+        #[arg(long = "state-dir", value_name = "DIRECTORY")]
+        state_dir: Option<PathBuf>,
         /// How much to log
         #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
         level: LogLevel,
         /// How to log
         #[arg(long = "log.format", value_name = "FORMAT", default_value = "text")]
         format: LogFormat,
+    },
+    /// Take the place of the CloudWatch agent: push this host's metrics to CloudWatch
+    Agent {
+        /// The CloudWatch agent's JSON, or a directory of such files; or raingauge.yml
+        #[arg(long, value_name = "FILE|DIRECTORY", default_value = AGENT_CONFIG)]
+        config: PathBuf,
+        /// Also serve the host's metrics here, for Prometheus; may be repeated
+        #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',')]
+        listen_addresses: Vec<String>,
+        /// Certificates and passwords for that, in the format of Prometheus' exporters
+        #[arg(long = "web.config.file", value_name = "FILE")]
+        web_config_file: Option<PathBuf>,
+        /// How much to log
+        #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
+        level: LogLevel,
+        /// How to log
+        #[arg(long = "log.format", value_name = "FORMAT", default_value = "text")]
+        format: LogFormat,
+        /// A directory where data wait through outages and restarts; without it, in memory
+        #[arg(long = "state-dir", value_name = "DIRECTORY")]
+        state_dir: Option<PathBuf>,
     },
     /// Say everything that is wrong with a configuration (exit status 64 when something is)
     Check {
@@ -100,9 +126,10 @@ struct World {
 }
 
 /// Which flags a command has, for the environment.
-const FLAGS: [(&str, &[&str]); 5] = [
+const FLAGS: [(&str, &[&str]); 6] = [
     ("demo", &["listen-address", "seed", "resources", "services"]),
-    ("run", &["config", "web.listen-address", "web.config.file", "log.level", "log.format"]),
+    ("run", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
+    ("agent", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("check", &["config"]),
     ("sim", &["listen", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
@@ -117,8 +144,11 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
         Words::Demo { listen_address, world: World { seed, resources, services } } => {
             Command::Demo { listen_address, seed, resources, services }
         }
-        Words::Run { config, listen_addresses, web_config_file, level, format } => {
-            Command::Run { config, listen_addresses, web_config_file, log: Log { level, format } }
+        Words::Run { config, listen_addresses, web_config_file, state_dir, level, format } => {
+            Command::Run { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
+        }
+        Words::Agent { config, listen_addresses, web_config_file, state_dir, level, format } => {
+            Command::Agent { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
         Words::Sim { listen, world: World { seed, resources, services } } => {

@@ -182,12 +182,23 @@ fn native_commands() {
         ("check --iam --config f", Command::Check { config: "f".into(), iam: true }),
         ("healthcheck --url http://h/", Command::Healthcheck { url: "http://h/".into() }),
         (
-            "run --config=f --web.listen-address=:1 --web.listen-address :2,:3 --web.config.file=w --log.format=logfmt --log.level debug",
+            "run --config=f --web.listen-address=:1 --web.listen-address :2,:3 --web.config.file=w --state-dir s --log.format=logfmt --log.level debug",
             Command::Run {
                 config: "f".into(),
                 listen_addresses: vec![":1".into(), ":2".into(), ":3".into()],
                 web_config_file: Some("w".into()),
+                state_dir: Some("s".into()),
                 log: Log { level: LogLevel::Debug, format: LogFormat::Logfmt },
+            },
+        ),
+        (
+            "agent --config d --state-dir /s",
+            Command::Agent {
+                config: "d".into(),
+                listen_addresses: vec![],
+                web_config_file: None,
+                log: Log::default(),
+                state_dir: Some("/s".into()),
             },
         ),
     ];

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::goflag::{self, Flag, Kind, Values};
@@ -23,7 +24,7 @@ const fn env_flag(name: &'static str, kind: Kind, default: &'static str, help: &
 const HELP: Flag = flag("help", Kind::Switch, "", "show this text");
 const H: Flag = flag("h", Kind::Switch, "", "");
 
-const FLAGS: [Flag; 20] = [
+const FLAGS: [Flag; 21] = [
     env_flag("listen-address", Kind::Text, DEFAULT_LISTEN, "address to listen on"),
     env_flag("config.file", Kind::Text, DEFAULT_CONFIG, "path of the configuration"),
     flag("log.level", Kind::Text, "info", "debug, info, warn or error"),
@@ -45,6 +46,10 @@ const FLAGS: [Flag; 20] = [
     flag("labels-snake-case", Kind::Switch, "", "write labels in snake_case"),
     flag("profiling.enabled", Kind::Switch, "", "accepted, without effect"),
     flag("enable-feature", Kind::List, "", "features to switch on, separated by commas"),
+    Flag {
+        env: Some("RAINGAUGE_STATE_DIR"),
+        ..flag("state-dir", Kind::Text, "", "keep values, inventories and times there, so that they survive a restart")
+    },
     HELP,
     H,
     flag("version", Kind::Switch, "", "print the version"),
@@ -135,6 +140,7 @@ fn run(values: &Values) -> Result<YaceRun, Exit> {
         metrics_per_query,
         limits,
         always_return_info: values.list("enable-feature").any(|f| f == "always-return-info-metrics"),
+        state_dir: values.text("state-dir").filter(|dir| !dir.is_empty()).map(PathBuf::from),
         warnings,
     })
 }

@@ -13,6 +13,10 @@ pub(super) fn variables(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Res
         if let Some(after) = after.strip_prefix('$') {
             out.push('$');
             rest = after;
+        } else if after.starts_with("{aws:") || after.starts_with("{!aws:") {
+            // The agent's placeholder for what the instance knows of itself.
+            out.push('$');
+            rest = after;
         } else if let Some(after) = after.strip_prefix('{') {
             let (name, after) = after.split_once('}').filter(|(name, _)| is_name(name)).ok_or_else(|| {
                 "${ begins the name of a variable: write ${NAME}, or $${ for the characters themselves".to_owned()
@@ -51,6 +55,7 @@ mod tests {
             ("a$$b", Some("a$b")),
             ("$${NAME}", Some("${NAME}")),
             ("^$${2}$", Some("^${2}$")),
+            ("${aws:InstanceId}", Some("${aws:InstanceId}")),
         ];
         for (text, want) in table {
             assert_eq!(variables(text, &env).unwrap().as_deref(), want, "{text}");

@@ -168,7 +168,7 @@ fn is_merge(key: &Node) -> bool {
 fn repeated(key: &str, spot: Spot, path: &Path<'_>, report: &mut Report) {
     let path = path.key(key);
     match report.dialect {
-        Dialect::Yace => {
+        Dialect::Yace | Dialect::CloudWatchAgent => {
             report.warn(spot, path, format!("the key {} is already set: the last one counts", quoted(key)));
         }
         Dialect::Native => report.mistake(spot, path, format!("the key {} is already set: remove one", quoted(key))),

@@ -7,14 +7,17 @@ use super::fields::{self, Field, Section};
 use super::raw::{Node, Spot};
 use super::report::{Path, Report, quoted};
 use super::written::{self, Texts};
-use super::{Dialect, LoadOptions, Settings, WebSettings, gcp, resolve};
+use super::{Dialect, LoadOptions, Settings, WebSettings, agent, gcp, resolve};
 
 /// The sections of the file.
 #[derive(Default)]
 struct File {
     aws: Option<(written::Aws, Spot)>,
     gcp: Option<(gcp::Written, Spot)>,
+    /// Read when the rest is known.
+    agent: Option<Node>,
     web: Web,
+    state_dir: Field<crate::model::Text>,
 }
 
 /// `web`.
@@ -26,12 +29,13 @@ struct Web {
 
 impl Section for File {
     fn keys(&self, _: Dialect) -> Vec<&'static str> {
-        vec!["web", "aws", "gcp", "agent"]
+        vec!["web", "state_dir", "aws", "gcp", "agent"]
     }
 
     fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
         match key {
             "web" => fields::mapping(&mut self.web, node, path, report),
+            "state_dir" => fields::text(&mut self.state_dir, node, path, report),
             "aws" => {
                 let (section, spot) = self.aws.get_or_insert_default();
                 *spot = node.spot;
@@ -42,6 +46,7 @@ impl Section for File {
                 *spot = node.spot;
                 fields::mapping(section, node, path, report);
             }
+            "agent" => self.agent = Some(node.clone()),
             _ => {
                 let message = format!("the section {} is not built yet: remove it", quoted(key));
                 report.mistake(node.spot, path, message);
@@ -81,10 +86,17 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
     };
     let aws = file.aws.map(|(written, _)| resolve::aws(&written, options, report));
     let gcp = file.gcp.map(|(written, spot)| gcp::settings(&written, spot, report));
-    if aws.is_none() && gcp.is_none() && report.mistakes.is_empty() {
-        report.mistake(Spot::default(), "", "nothing to do: the file has neither an `aws` nor a `gcp` section");
+    let agent = file.agent.map(|node| {
+        // Variables were replaced already.
+        let around = agent::Surroundings { env: &|_| None, static_dimensions: true };
+        agent::settings(&node, &Path::Root.key("agent"), &around, report)
+    });
+    if aws.is_none() && gcp.is_none() && agent.is_none() && report.mistakes.is_empty() {
+        let message = "nothing to do: the file has neither an `aws` nor a `gcp` nor an `agent` section";
+        report.mistake(Spot::default(), "", message);
     }
-    Settings { dialect: Dialect::Native, web, aws, gcp }
+    let state_dir = Some(&*file.state_dir.value).filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    Settings { dialect: Dialect::Native, web, state_dir, aws, gcp, agent }
 }
 
 fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {

@@ -1,4 +1,4 @@
-//! YAML as it is written: bytes in, a located tree out. What the scalars mean is `scalar`'s business.
+//! YAML (and JSON) as it is written: bytes in, a located tree out. What the scalars mean is `scalar`'s business.
 //!
 //! The only file (with those under `raw/`) that names the parser. Everything a file can grow by is bounded here: its
 //! bytes and its depth. (Aliases share what they name; how much of that is read, `report` bounds.) Deliberately absent: schemas, defaults, more than one document.
@@ -11,10 +11,12 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::Diagnostic;
 
+mod json;
 mod lines;
 mod margin;
 mod source;
 
+pub(crate) use json::read_json;
 use margin::Margins;
 pub(crate) use source::{check_directives, decode};
 

@@ -16,6 +16,16 @@ pub(super) fn tree(
     env: &dyn Fn(&str) -> Option<String>,
     report: &mut Report,
 ) -> Result<Option<Node>, Diagnostic> {
+    if options.dialect == Some(Dialect::CloudWatchAgent) {
+        return raw::read_json(bytes, 1).map(Some);
+    }
+    if options.dialect.is_none()
+        && let Ok(root) = raw::read_json(bytes, 1)
+        && dialect(Some(&root)) == Ok(Dialect::CloudWatchAgent)
+    {
+        report.dialect = Dialect::CloudWatchAgent;
+        return Ok(Some(root));
+    }
     let text = raw::decode(bytes)?;
     if options.dialect == Some(Dialect::Yace) {
         raw::check_directives(&text)?;
@@ -30,6 +40,9 @@ pub(super) fn tree(
                 return Ok(None);
             }
         },
+    }
+    if report.dialect == Dialect::CloudWatchAgent {
+        return raw::read_json(bytes, 1).map(Some);
     }
     if report.dialect == Dialect::Native {
         return raw::read(&text, Some(&|text| expand::variables(text, env)), &mut report.mistakes)
@@ -59,9 +72,7 @@ fn dialect(root: Option<&Node>) -> Result<Dialect, String> {
     match (native.is_empty(), yace.is_empty(), is_agent_file) {
         (false, true, false) => Ok(Dialect::Native),
         (true, false, false) => Ok(Dialect::Yace),
-        (_, true, true) if native.iter().all(|k| *k == "agent") => {
-            Err("this is a CloudWatch agent file; the agent is not built yet".to_owned())
-        }
+        (_, true, true) if native.iter().all(|k| *k == "agent") => Ok(Dialect::CloudWatchAgent),
         (true, true, _) => Err(format!("neither a raingauge nor a YACE file: {}", looked_for())),
         _ => {
             let found = [native, yace, agent].concat().join(", ");

@@ -139,7 +139,9 @@ const DIMENSION: [&str; 2] = ["name", "value"];
 impl Section for Aws {
     fn keys(&self, dialect: Dialect) -> Vec<&'static str> {
         match dialect {
-            Dialect::Yace => vec!["apiVersion", "sts-region", "discovery", "static", "customNamespace"],
+            Dialect::Yace | Dialect::CloudWatchAgent => {
+                vec!["apiVersion", "sts-region", "discovery", "static", "customNamespace"]
+            }
             Dialect::Native => {
                 let mut keys = vec!["sts-region", "stsRegion", "discovery", "static", "customNamespace"];
                 keys.extend(TIMING);

@@ -202,11 +202,8 @@ impl Inner {
     fn join(&self, wanted: Wanted, part: &Part, share: Share, now: Timestamp) -> Result<Page, PageError> {
         let own = self.telemetry.encode_share(share, now, wanted.style.format);
         // stackdriver_exporter's library leaves legal names alone; YACE's does not.
-        let own = if self.telemetry.is_beside_stackdriver() {
-            own
-        } else {
-            escape_own_names(own, wanted.style.escaping)
-        };
+        let own =
+            if self.telemetry.is_beside_stackdriver() { own } else { escape_own_names(own, wanted.style.escaping) };
         let chunks = match part {
             Part::Plain(chunks) => {
                 let mut chunks = chunks.clone();

@@ -6,6 +6,7 @@
 
 mod labels;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -57,6 +58,19 @@ pub struct Row {
     pub position: u32,
     /// Index of the labels' text. Rows of one family with equal labels have equal texts and stand side by side.
     pub labels: u32,
+}
+
+impl FamilyRows {
+    /// The name as it stands on a page with that escaping.
+    pub fn spelled(&self, escaping: Escaping) -> Cow<'_, str> {
+        spelled(escaping, &self.name, self.labels_as_they_are)
+    }
+}
+
+/// YACE's library escapes every name when it says `dots`; what keeps its labels comes from another one, which leaves legal names
+/// alone.
+fn spelled(escaping: Escaping, name: &str, as_they_are: bool) -> Cow<'_, str> {
+    if as_they_are { escaping.apply_where_needed(name) } else { escaping.apply(name) }
 }
 
 impl Layout {
@@ -214,7 +228,7 @@ impl<'a> Gathering<'a> {
             let Some(place) = places.get_mut(key.family as usize) else { continue };
             let Some(family) = set.families.get(key.family as usize) else { continue };
             if let Place::NotSeen = place {
-                *place = self.place(family);
+                *place = self.place(family, set.label_rule);
             }
             let Place::At(at) = *place else { continue };
             let Some(shape) = self.labels.shape_of(snapshot, key.labels) else { continue };
@@ -226,8 +240,8 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    fn place(&mut self, family: &'a Family) -> Place {
-        let name = self.escaping.apply(&family.name);
+    fn place(&mut self, family: &'a Family, rule: LabelRule) -> Place {
+        let name = spelled(self.escaping, &family.name, rule == LabelRule::AsTheyAre);
         let reserved = RESERVED_PREFIXES.iter().any(|p| family.name.starts_with(p) || name.starts_with(p));
         if name.is_empty() || reserved {
             self.offences.dropped_families += 1;
@@ -311,12 +325,12 @@ fn kind_of(slots: &[Presence], row: Row) -> Option<Kind> {
 fn drop_look_alikes(families: &mut Vec<FamilyRows>, escaping: Escaping) -> u64 {
     let mut taken = HashSet::new();
     for family in families.iter().filter(|f| is_histogram(f.kind)) {
-        let name = escaping.apply(&family.name);
+        let name = family.spelled(escaping);
         taken.extend(["bucket", "sum", "count"].map(|suffix| format!("{name}_{suffix}")));
     }
     let before = families.len();
     if !taken.is_empty() {
-        families.retain(|family| !taken.contains(&*escaping.apply(&family.name)));
+        families.retain(|family| !taken.contains(&*family.spelled(escaping)));
     }
     (before - families.len()) as u64
 }

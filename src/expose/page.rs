@@ -57,7 +57,7 @@ impl Sink for Plain {
 pub fn render(layout: &Layout, view: &View, style: Style, sink: &mut impl Sink) -> (u64, Vec<u8>) {
     let names = match style.format {
         Format::Text => HashSet::new(),
-        Format::OpenMetrics => layout.families().iter().map(|f| style.escaping.apply(&f.name).into_owned()).collect(),
+        Format::OpenMetrics => layout.families().iter().map(|f| f.spelled(style.escaping).into_owned()).collect(),
     };
     let room = if layout.rows() < SMALL_PAGE_ROWS { 0 } else { CHUNK_BYTES };
     let mut page = Renderer {
@@ -103,7 +103,7 @@ struct Start {
 
 impl Renderer<'_> {
     fn family(&mut self, family: &FamilyRows, sink: &mut impl Sink) {
-        let name = self.style.escaping.apply(&family.name);
+        let name = family.spelled(self.style.escaping);
         let start = Start::new(&name, "");
         self.make_room(2 * name.len() + family.help.len() + start.labelled.len(), sink);
         self.header(&name, family);

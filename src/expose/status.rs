@@ -30,6 +30,29 @@ pub struct Status {
     pub cost: Option<Cost>,
     /// The jobs, in the order of the configuration.
     pub jobs: Vec<JobStatus>,
+    /// What the agent does; `None` where there is none.
+    pub push: Option<PushStatus>,
+}
+
+/// What the agent does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PushStatus {
+    /// Where it writes.
+    pub namespace: String,
+    /// Different metrics in the last hour.
+    pub metrics: usize,
+    /// What they cost by list price.
+    pub dollars_a_month: f64,
+    /// Data that arrived since the start.
+    pub sent: usize,
+    /// Data that will never be sent.
+    pub lost: usize,
+    /// Data in the queue.
+    pub waiting: usize,
+    /// When data last arrived.
+    pub last_sent: Option<Timestamp>,
+    /// What went wrong last, and what to do about it; `None` since data arrived again.
+    pub failure: Option<(String, String)>,
 }
 
 /// What the calls cost by list price, every statistic counted.
@@ -102,6 +125,7 @@ pub fn html(status: &Status) -> String {
     );
     header(&mut out, status);
     facts(&mut out, status);
+    push(&mut out, status);
     jobs(&mut out, status);
     let _ = write!(
         out,
@@ -149,7 +173,32 @@ fn facts(out: &mut String, status: &Status) {
     out.push_str("</div>");
 }
 
+fn push(out: &mut String, status: &Status) {
+    let Some(push) = &status.push else { return };
+    let last =
+        push.last_sent.map_or_else(|| "nothing yet".to_owned(), |at| format!("{} ago", span(status.now.since(at))));
+    let facts = [
+        (push.metrics.to_string(), "metrics pushed to CloudWatch"),
+        (dollars(push.dollars_a_month), "a month for them, list price"),
+        (push.sent.to_string(), "data sent"),
+        (push.waiting.to_string(), "data wait"),
+        (push.lost.to_string(), "data lost"),
+        (last, "sent last"),
+    ];
+    let _ = write!(out, "<h2>{}</h2><div class=\"facts\">", Escaped(&push.namespace));
+    for (value, what) in facts {
+        let _ = write!(out, "<div><b>{value}</b><span>{what}</span></div>");
+    }
+    out.push_str("</div>");
+    if let Some((failure, fix)) = &push.failure {
+        let _ = write!(out, "<div class=\"note bad\">{}\n→ {}</div>", Escaped(failure), Escaped(fix));
+    }
+}
+
 fn jobs(out: &mut String, status: &Status) {
+    if status.jobs.is_empty() && status.push.is_some() {
+        return;
+    }
     if status.jobs.is_empty() {
         out.push_str("<div class=\"note\">The configuration has no jobs.</div>");
         return;

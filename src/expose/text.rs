@@ -46,6 +46,11 @@ impl Escaping {
         }
     }
 
+    /// The family name where only names that some Prometheus version cannot read are escaped.
+    pub fn apply_where_needed(self, name: &str) -> Cow<'_, str> {
+        if is_legacy_name(name) { Cow::Borrowed(name) } else { self.apply(name) }
+    }
+
     /// The label name as it stands on a page with this escaping, quotes included. Unlike a family's name it may hold no
     /// colon.
     pub fn apply_to_label(self, name: &str) -> Cow<'_, str> {

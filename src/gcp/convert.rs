@@ -10,6 +10,7 @@ use crate::gcp::buckets::{Counts, Layouts};
 use crate::gcp::deltas::Counter;
 use crate::gcp::job::{BucketRule, Job, Keep};
 use crate::gcp::naming;
+use crate::gcp::plan;
 use crate::model::{Cell, Family, Histogram, Kind, LabelSet, Text, Timestamp};
 use crate::seam::{LeftOut, LeftOuts};
 
@@ -85,6 +86,8 @@ pub struct Converter<'a> {
     project: &'a Text,
     unit: Text,
     keep: Option<&'a Keep>,
+    /// Google grouped by them, because the job wants them.
+    metadata: bool,
     names: HashMap<(Text, Text), Option<Text>>,
     layouts: Layouts,
     words: Words,
@@ -105,6 +108,7 @@ impl<'a> Converter<'a> {
             project,
             unit: Text::clone(&descriptor.unit),
             keep: keep(&job.buckets, &descriptor.metric_type),
+            metadata: plan::aggregation(job, &descriptor.metric_type).is_some(),
             names: HashMap::new(),
             layouts: Layouts::default(),
             words: Words { unit: "unit".into(), le: "le".into(), moved_le: "exported_le".into() },
@@ -208,7 +212,8 @@ impl<'a> Converter<'a> {
 
     /// The first to bring a name has it: unit, metric, resource, metadata, the job.
     fn labels(&self, series: &TimeSeries, distribution: bool) -> Result<LabelSet, LeftOut> {
-        let own = [&series.metric_labels, &series.resource_labels, &series.metadata_labels, &self.job.labels];
+        let metadata = if self.metadata { &series.metadata_labels[..] } else { &[] };
+        let own = [&series.metric_labels[..], &series.resource_labels, metadata, &self.job.labels];
         let mut labels = Vec::with_capacity(1 + own.iter().map(|l| l.len()).sum::<usize>());
         // The last one wins in a label set.
         for (name, value) in own.into_iter().rev().flat_map(|l| l.iter().rev()) {

@@ -122,6 +122,3 @@ impl Source for Discover {
         Box::pin(self.run(now.steady))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,7 @@
 //! What callers wrote with PutMetricData: kept as CloudWatch keeps it (count, sum, minimum, maximum for each second or
 //! minute), read back by ListMetrics and GetMetricData at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{Text, Timestamp};
@@ -31,6 +31,11 @@ pub struct PushedSeries {
     pub unit: String,
     /// Start of the second or minute → what was written for it.
     pub points: BTreeMap<Timestamp, Stats>,
+    /// Data that came again: of a moment for which there was one already. CloudWatch adds them up; a sender that has no
+    /// reason to write twice has sent one twice.
+    pub duplicates: u64,
+    /// The moments of the newest data, to tell those.
+    moments: BTreeSet<Timestamp>,
 }
 
 impl PushedSeries {
@@ -131,11 +136,19 @@ impl PushedSeries {
             dimensions: datum.dimensions.clone(),
             unit: String::new(),
             points: BTreeMap::new(),
+            duplicates: 0,
+            moments: BTreeSet::new(),
         }
     }
 
     fn add(&mut self, datum: Datum) {
         self.unit = datum.unit;
+        if !self.moments.insert(datum.at) {
+            self.duplicates += 1;
+        }
+        if self.moments.len() > MAX_POINTS {
+            self.moments.pop_first();
+        }
         let start = datum.at.as_secs().div_euclid(datum.resolution_seconds.max(1)) * datum.resolution_seconds.max(1);
         self.points.entry(Timestamp::from_secs(start)).or_insert(Stats::NONE).add(&datum.stats);
         if self.points.len() > MAX_POINTS {

@@ -174,6 +174,29 @@ const DROPPED_FAMILIES: Description = row(
     "Families left out because of an empty name or a name of our own, once for each rendered state",
 );
 
+const HOST_FAILURES: Description =
+    row("raingauge_host_failures_total", C, &["reason"], "Passes of the host's plugins, or parts of them, that failed");
+const PUSH_DOLLARS: Description = row(
+    "raingauge_push_estimated_cost_dollars_per_month",
+    G,
+    &[],
+    "Estimated list price of what is pushed now, for thirty days, without free tiers",
+);
+const PUSH_FAILURES: Description =
+    row("raingauge_push_failures_total", C, &["reason"], "Requests to CloudWatch that did not deliver their data");
+const PUSH_LAST_SENT: Description =
+    row("raingauge_push_last_success_timestamp_seconds", G, &[], "When data last arrived at CloudWatch, in Unix time");
+const PUSH_LOST: Description =
+    row("raingauge_push_lost_data_total", C, &["reason"], "Data that were collected and will never be sent");
+const PUSH_METRICS: Description =
+    row("raingauge_push_metrics", G, &[], "Different metrics made in the last hour; each of them is billed");
+const PUSH_QUEUE: Description = row("raingauge_push_queue_data", G, &[], "Data that wait to be sent");
+const PUSH_QUEUE_BYTES: Description =
+    row("raingauge_push_queue_bytes", G, &["place"], "What the data that wait take, packed");
+const PUSH_SENT: Description = row("raingauge_push_sent_data_total", C, &[], "Data that arrived at CloudWatch");
+const STATSD_LOST: Description =
+    row("raingauge_statsd_lost_total", C, &["what"], "What came by statsd and could not be taken");
+
 /// Every self-metric but the `process_` ones and YACE's counters, which stand in their own files.
 pub const METRICS: &[Description] = &[
     API_DURATION,
@@ -189,6 +212,7 @@ pub const METRICS: &[Description] = &[
     DROPPED_LABELS,
     DUPLICATE_SAMPLES,
     DOLLARS,
+    HOST_FAILURES,
     HTTP_REFUSED,
     JOB_AGE,
     JOB_FAILURES,
@@ -201,9 +225,18 @@ pub const METRICS: &[Description] = &[
     METRICS_REQUESTED,
     PAGE_RENDER_TIME,
     PAGE_RENDERS,
+    PUSH_DOLLARS,
+    PUSH_FAILURES,
+    PUSH_LAST_SENT,
+    PUSH_LOST,
+    PUSH_METRICS,
+    PUSH_QUEUE_BYTES,
+    PUSH_QUEUE,
+    PUSH_SENT,
     SERIES_LEFT_OUT,
     SERIES_RETURNED,
     START_TIME,
+    STATSD_LOST,
 ];
 
 /// Seconds: from a fast local endpoint to the longest timeout of a call.
@@ -247,6 +280,17 @@ pub(super) struct Metrics {
     pub(super) collapsed_families: Counter,
     pub(super) dropped_labels: Counter,
     pub(super) dropped_families: Counter,
+    pub(super) host_failures: Family<Labels<1>, Counter>,
+    /// These have no labels; a family without a member is not shown, so that only an agent has them.
+    pub(super) push_dollars: Family<Labels<0>, Number>,
+    pub(super) push_failures: Family<Labels<1>, Counter>,
+    pub(super) push_last_sent: Family<Labels<0>, Number>,
+    pub(super) push_lost: Family<Labels<1>, Counter>,
+    pub(super) pushed: Family<Labels<0>, Gauge>,
+    pub(super) push_queue: Family<Labels<0>, Gauge>,
+    pub(super) push_queue_bytes: Family<Labels<1>, Gauge>,
+    pub(super) push_sent: Family<Labels<0>, Counter>,
+    pub(super) statsd_lost: Family<Labels<1>, Counter>,
 }
 
 /// Histograms of latencies: a family that knows its buckets.
@@ -291,6 +335,16 @@ impl Metrics {
         register(r, &COLLAPSED_FAMILIES, &m.collapsed_families);
         register(r, &DROPPED_LABELS, &m.dropped_labels);
         register(r, &DROPPED_FAMILIES, &m.dropped_families);
+        register(r, &HOST_FAILURES, &m.host_failures);
+        register(r, &PUSH_DOLLARS, &m.push_dollars);
+        register(r, &PUSH_FAILURES, &m.push_failures);
+        register(r, &PUSH_LAST_SENT, &m.push_last_sent);
+        register(r, &PUSH_LOST, &m.push_lost);
+        register(r, &PUSH_METRICS, &m.pushed);
+        register(r, &PUSH_QUEUE, &m.push_queue);
+        register(r, &PUSH_QUEUE_BYTES, &m.push_queue_bytes);
+        register(r, &PUSH_SENT, &m.push_sent);
+        register(r, &STATSD_LOST, &m.statsd_lost);
         m
     }
 

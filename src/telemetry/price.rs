@@ -50,6 +50,7 @@ pub fn list_prices() -> Vec<Price> {
         cloudwatch("GetMetricData", Unit::MetricRequested),
         cloudwatch("GetMetricStatistics", Unit::Call),
         cloudwatch("ListMetrics", Unit::Call),
+        cloudwatch("PutMetricData", Unit::Call),
         Price {
             service: "monitoring",
             operation: "ListTimeSeries",

@@ -51,6 +51,13 @@ fn busy(yace: bool) -> Telemetry {
     t.reload(true, now);
     t.page_rendered(PageLabels { format: "text", escaping: "dots", encoding: "gzip" }, took);
     t.refused(Refusal::Unauthorized);
+    t.host_failures(&[failure()]);
+    t.statsd_losses([("malformed_line", 1), ("value", 0), ("series", 0), ("set_member", 0)]);
+    t.push_sent(3, now);
+    t.push_lost("expired", 2);
+    t.push_failure(Reason::Throttled);
+    t.push_queue(1, 2, 3);
+    t.push_metrics(4, 1.2);
     t.page_offences(PageOffences {
         duplicate_samples: 1,
         collapsed_families: 2,

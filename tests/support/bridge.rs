@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test file needs every part")]
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +10,13 @@ use raingauge::app::clouds::Google;
 use raingauge::app::google::FromEnvironment;
 use raingauge::app::run::{RunOptions, Surroundings, load, run_in};
 use raingauge::aws::client::{Emulator, Network};
+use raingauge::aws::metadata::Endpoint;
 use raingauge::clock::Clock;
 use raingauge::config::LoadOptions;
 use raingauge::expose::guard::Guarding;
+use raingauge::host::root::Root;
 use raingauge::sim::SimCloud;
+use raingauge::state::StateDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -40,9 +44,10 @@ impl TestBridge {
         Self::start_in(network, LoadOptions::default(), config).await
     }
 
-    /// Starts in a network of its own.
+    /// Starts in a network of its own, on no instance.
     pub(crate) async fn start_in(network: Network, load_options: LoadOptions, config: &str) -> Self {
-        Self::start_with(network, Arc::new(FromEnvironment), load_options, config).await
+        let metadata = Endpoint { url: None, is_disabled: true };
+        Self::start_on(network, Arc::new(FromEnvironment), load_options, metadata, None, config).await
     }
 
     /// Starts in a network, with a way to Google of its own.
@@ -52,6 +57,26 @@ impl TestBridge {
         load_options: LoadOptions,
         config: &str,
     ) -> Self {
+        let metadata = Endpoint { url: None, is_disabled: true };
+        Self::start_on(network, google, load_options, metadata, None, config).await
+    }
+
+    /// Starts as an agent on a simulated instance.
+    pub(crate) async fn start_agent(cloud: &SimCloud, metadata: Endpoint, state: Option<&Path>, config: &str) -> Self {
+        let emulator =
+            Emulator { endpoint_url: cloud.endpoint_url(), access_key_id: "AKSIM".into(), region: "eu-west-1".into() };
+        let network = Network { emulator: Some(emulator), ..Network::default() };
+        Self::start_on(network, Arc::new(FromEnvironment), LoadOptions::default(), metadata, state, config).await
+    }
+
+    async fn start_on(
+        network: Network,
+        google: Arc<dyn Google>,
+        load_options: LoadOptions,
+        metadata: Endpoint,
+        state: Option<&Path>,
+        config: &str,
+    ) -> Self {
         let mut file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
         file.write_all(config.as_bytes()).unwrap();
         let options = RunOptions {
@@ -59,7 +84,9 @@ impl TestBridge {
             load: load_options,
             listen_addresses: vec![],
             web_config_file: None,
+            state_dir: None,
             yace: false,
+            is_agent: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -70,6 +97,9 @@ impl TestBridge {
             google,
             listeners: vec![listener],
             guarding: Guarding::default(),
+            metadata,
+            root: Root::default(),
+            state_dir: state.map(|path| Arc::new(StateDir::open(path).unwrap())),
         };
         let loaded = load(&options).unwrap_or_else(|e| panic!("{e}"));
         let (stop, stopped) = oneshot::channel::<()>();

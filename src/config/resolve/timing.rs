@@ -32,7 +32,7 @@ pub(super) fn defaults(written: &written::Timing, options: &LoadOptions, report:
     let own = pace(&written.interval, "aws.interval", report);
     let usual = match report.dialect {
         Dialect::Native => Pace::Auto,
-        Dialect::Yace => Pace::Every(DEFAULT_INTERVAL),
+        Dialect::Yace | Dialect::CloudWatchAgent => Pace::Every(DEFAULT_INTERVAL),
     };
     Defaults {
         pace: options.scraping_interval.map(Pace::Every).or(own).unwrap_or(usual),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::gcp::api::{Buckets, Distribution, IngestDelay};
-use crate::gcp::job::Deltas;
 use crate::gcp::job::tests::job;
+use crate::gcp::job::{Aggregation, Deltas};
 
 fn descriptor() -> Descriptor {
     Descriptor {
@@ -79,6 +79,19 @@ fn of_labels_with_one_name_the_first_has_it() {
     let mut one = gauge(&[("unit", "lost"), ("project_id", "mine"), ("z", "1")]);
     one.metadata_labels = pairs(&[("team", "a"), ("z", "no")]);
     let job = Job { labels: pairs(&[("env", "prod"), ("team", "no")]), ..job() };
+    assert_eq!(
+        shown(&job, vec![one.clone()]),
+        ["env=prod,project_id=mine,team=no,unit=By,z=1"],
+        "nobody wants metadata"
+    );
+    let aggregation = Aggregation {
+        prefix: "t.".into(),
+        alignment_period: std::time::Duration::from_secs(60),
+        aligner: "ALIGN_SUM".into(),
+        reducer: Some("REDUCE_SUM".into()),
+        group_by: vec!["metadata.user_labels.team".into()],
+    };
+    let job = Job { aggregations: vec![aggregation], ..job };
     assert_eq!(shown(&job, vec![one]), ["env=prod,project_id=mine,team=a,unit=By,z=1"]);
 }
 

@@ -21,13 +21,13 @@ pub(super) fn answer(cloud: &Cloud, incoming: &Incoming, path: &str) -> Reply {
             Reply::json(&json!({}))
         }
         (&Method::GET, "example.yml") => Reply::ok(Form::Plain, example_yace_config(&cloud.world).into_bytes()),
+        (&Method::GET, "pushed") => Reply::json(&pushed(cloud)),
         (&Method::GET, "world") => Reply::json(&world(cloud)),
         (&Method::GET, "faults") => serialised(faults(cloud)),
         (&Method::POST, "faults") => add_faults(cloud, &incoming.body),
         (&Method::DELETE, "faults") => delete_faults(cloud, &incoming.query),
         _ => {
-            let known =
-                "GET ledger, DELETE ledger, GET world, GET example.yml, GET faults, POST faults, DELETE faults?id=N";
+            let known = "GET ledger, DELETE ledger, GET pushed, GET world, GET example.yml, GET faults, POST faults, DELETE faults?id=N";
             no(404, format!("There is no /_sim/{path} with {}; there are: {known}.", incoming.method))
         }
     }
@@ -62,6 +62,21 @@ fn faults(cloud: &Cloud) -> serde_json::Result<Value> {
         Ok(json!({ "id": id, "hits": cloud.faults.hits(id), "fault": serde_json::to_value(fault)? }))
     };
     cloud.faults.list().into_iter().map(with_id).collect::<serde_json::Result<Vec<Value>>>().map(Value::from)
+}
+
+/// What was written, by namespace: series, points, and data that came twice.
+fn pushed(cloud: &Cloud) -> Value {
+    let mut namespaces: BTreeMap<String, [u64; 3]> = BTreeMap::new();
+    for series in cloud.pushed.all() {
+        let [number, points, duplicates] = namespaces.entry(series.namespace).or_default();
+        *number += 1;
+        *points += u64::try_from(series.points.len()).unwrap_or(u64::MAX);
+        *duplicates += series.duplicates;
+    }
+    let shown = namespaces.into_iter().map(|(name, [series, points, duplicates])| {
+        (name, json!({ "series": series, "points": points, "duplicates": duplicates }))
+    });
+    Value::Object(shown.collect())
 }
 
 fn world(cloud: &Cloud) -> Value {

@@ -1,4 +1,4 @@
-//! STS, IAM and RDS: form fields in, XML out.
+//! STS, IAM, RDS and EC2's tags: form fields in, XML out.
 
 use std::borrow::Cow;
 
@@ -32,6 +32,7 @@ pub(super) async fn answer(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Reply
             let answer = |spoil: &Spoil| Ok(described::databases(cloud, caller, !spoil.is_empty()));
             run(cloud, caller, "DescribeDBInstances", answer).await
         }
+        "DescribeTags" => run(cloud, caller, "DescribeTags", |spoil| Ok(tags(field("Filter.2.Value.1"), spoil))).await,
         "AssumeRole" => {
             let ask = AssumeRole {
                 role_arn: field("RoleArn").unwrap_or_default(),
@@ -80,6 +81,22 @@ fn aliases(cloud: &Cloud, caller: &Caller, spoil: &Spoil) -> String {
     let result =
         format!("<IsTruncated>false</IsTruncated><AccountAliases>{}</AccountAliases>", member.unwrap_or_default());
     envelope("ListAccountAliases", IAM, &result)
+}
+
+/// EC2's answer for the one instance that there is, in its own dialect of XML.
+fn tags(instance: Option<&str>, spoil: &Spoil) -> String {
+    let item = |id: &str| {
+        format!(
+            "<item><resourceId>{}</resourceId><resourceType>instance</resourceType>\
+             <key>aws:autoscaling:groupName</key><value>simulated-group</value></item>",
+            escape(id)
+        )
+    };
+    let items = instance.filter(|_| !spoil.is_empty()).map(item).unwrap_or_default();
+    format!(
+        "<DescribeTagsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>simulated</requestId>\
+         <tagSet>{items}</tagSet></DescribeTagsResponse>"
+    )
 }
 
 fn assume_role(cloud: &Cloud, caller: &Caller, ask: &AssumeRole<'_>) -> Result<String, Refusal> {

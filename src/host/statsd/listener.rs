@@ -1,0 +1,94 @@
+//! The UDP socket. It reads as fast as it can and gathers at once, so that the kernel's buffer stays empty.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+
+use super::{Gathering, Tally};
+use crate::host::job::Statsd;
+use crate::host::reading::Measurement;
+use crate::model::Timestamp;
+use crate::seam::{Failure, Reason};
+
+/// No UDP packet is longer.
+const MAX_PACKET_BYTES: usize = 65_536;
+/// Packets that are read before others get a turn on this thread.
+const PACKETS_AT_ONCE: usize = 256;
+
+/// A socket that could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to listen for statsd on {address} (UDP): {source}; is another agent running?")]
+pub struct ListenError {
+    address: SocketAddr,
+    source: io::Error,
+}
+
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
+        let doing = format!("listen for statsd on {} (UDP)", error.address);
+        Self { reason: Reason::Network, doing, message: format!("{}; is another agent running?", error.source) }
+    }
+}
+
+/// A socket with a task that reads it, until this is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    gathering: Arc<Mutex<Gathering>>,
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Listener {
+    /// Opens the socket and starts reading.
+    pub async fn open(settings: &Statsd) -> Result<Self, ListenError> {
+        let failed = |source| ListenError { address: settings.address, source };
+        let socket = UdpSocket::bind(settings.address).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        let gathering = Arc::new(Mutex::new(Gathering::new(settings)));
+        let task = tokio::spawn(listen(socket, Arc::clone(&gathering)));
+        Ok(Self { gathering, address, task })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends an interval; see [`Gathering::end_interval`].
+    pub fn end_interval(&self, job: usize, now: Timestamp) -> (Vec<Measurement>, Tally) {
+        self.gathering.lock().unwrap_or_else(PoisonError::into_inner).end_interval(job, now)
+    }
+
+    /// Hands out everything; see [`Gathering::finish`].
+    pub fn finish(&self, job: usize, now: Timestamp) -> (Vec<Measurement>, Tally) {
+        self.gathering.lock().unwrap_or_else(PoisonError::into_inner).finish(job, now)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn listen(socket: UdpSocket, gathering: Arc<Mutex<Gathering>>) {
+    let mut packet = vec![0; MAX_PACKET_BYTES];
+    loop {
+        // An error here is about a packet that we did not send; there is nobody to tell.
+        if socket.readable().await.is_err() {
+            tokio::task::yield_now().await;
+            continue;
+        }
+        {
+            let mut gathering = gathering.lock().unwrap_or_else(PoisonError::into_inner);
+            for _ in 0..PACKETS_AT_ONCE {
+                let Ok(length) = socket.try_recv(&mut packet) else { break };
+                gathering.add(packet.get(..length).unwrap_or_default());
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
