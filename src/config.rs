@@ -216,7 +216,7 @@ fn agent_settings(root: &raw::Node, env: &dyn Fn(&str) -> Option<String>, report
     let around = agent::Surroundings { env, static_dimensions: false };
     let settings = agent::settings(root, &report::Path::Root, &around, report);
     let dialect = Dialect::CloudWatchAgent;
-    Settings { dialect, web: WebSettings::default(), state_dir: None, aws: None, agent: Some(settings) }
+    Settings { dialect, web: WebSettings::default(), state_dir: None, aws: None, gcp: None, agent: Some(settings) }
 }
 
 /// Reads several files of the CloudWatch agent as one. Their lines are counted through while they are read, and told as

@@ -23,7 +23,7 @@ use self::price::{Dollars, Price};
 use self::stackdriver::StackdriverCounters;
 use self::yace::YaceCounters;
 use crate::model::{Now, Text, Timestamp};
-use crate::seam::{Call, Failure, LeftOut, LeftOuts, MetricsRequested, Reason};
+use crate::seam::{Call, Failure, MetricsRequested, Reason, Unshown, Unshowns};
 
 /// The text formats in which the self-metrics can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -278,10 +278,15 @@ impl Telemetry {
     }
 
     /// Counts series of answers that cannot be shown.
-    pub fn left_out(&self, job: &JobLabels, left_out: &LeftOuts) {
-        for (why, n) in left_out.iter() {
-            self.metrics.series_left_out.get_or_create(&left_out_labels(job, why)).inc_by(n);
+    pub fn unshown(&self, job: &JobLabels, unshown: &Unshowns) {
+        for (why, n) in unshown.iter() {
+            self.metrics.series_left_out.get_or_create(&unshown_labels(job, why)).inc_by(n);
         }
+    }
+
+    /// How many series the upper bound of a job leaves out.
+    pub fn left_out(&self, job: &JobLabels, series: usize) {
+        self.metrics.job_left_out.get_or_create(&job_labels(job)).set(i64::try_from(series).unwrap_or(i64::MAX));
     }
 
     /// A run was due while the one before was still going on.
@@ -312,14 +317,15 @@ impl Telemetry {
                 m.job_failures.remove(&failure_labels(job, kind, reason));
             }
         }
-        for why in LeftOut::ALL {
-            m.series_left_out.remove(&left_out_labels(job, why));
+        for why in Unshown::ALL {
+            m.series_left_out.remove(&unshown_labels(job, why));
         }
         m.job_series.remove(&job_labels(job));
         m.job_resources.remove(&job_labels(job));
         if let Some(stackdriver) = &self.stackdriver {
             stackdriver.retire(&job.account);
         }
+        m.job_left_out.remove(&job_labels(job));
     }
 
     /// The configuration was loaded, at start or again, or could not be.
@@ -408,7 +414,7 @@ fn failure_labels(job: &JobLabels, kind: RunKind, reason: Reason) -> metrics::La
     [job, region, account, run, ("reason", reason.as_str().into())]
 }
 
-fn left_out_labels(job: &JobLabels, why: LeftOut) -> metrics::Labels<4> {
+fn unshown_labels(job: &JobLabels, why: Unshown) -> metrics::Labels<4> {
     let [job, region, account] = job_labels(job);
     [job, region, account, ("reason", why.as_str().into())]
 }

@@ -7,6 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "config/selection.rs"]
+mod selection;
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -254,7 +254,7 @@ impl Workers {
         let Shared { clock, store, telemetry, readiness, states } = &self.shared;
         let (now, labels, outcome) = (clock.read(), &self.labels, run.outcome);
         telemetry.record_calls(&outcome.calls);
-        telemetry.left_out(labels, &outcome.left_out);
+        telemetry.unshown(labels, &outcome.unshown);
         let series = outcome.snapshot.as_ref().map(crate::model::Snapshot::present);
         if let Some(snapshot) = outcome.snapshot {
             store.publish(slot.clone(), snapshot);
@@ -271,7 +271,11 @@ impl Workers {
             series,
             resources: outcome.resources,
             failures: &outcome.failures,
+            left_out: outcome.left_out.as_ref(),
         };
+        if let Some(left_out) = &outcome.left_out {
+            telemetry.left_out(labels, left_out.series);
+        }
         states.ran(slot, &facts);
         let given_up = kind == RunKind::Discover && outcome.resources.is_none();
         if kind == RunKind::Fetch || given_up {
@@ -335,7 +339,7 @@ impl Source for Both {
             both.calls.splice(..0, found.calls);
             both.failures.splice(..0, found.failures);
             both.resources = resources;
-            both.left_out.add(&found.left_out);
+            both.unshown.add(&found.unshown);
             both
         })
     }

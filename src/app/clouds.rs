@@ -10,6 +10,7 @@ use crate::app::google::Unreachable;
 use crate::app::target::gcp::Keepers;
 use crate::app::target::{Target, aws, gcp};
 use crate::aws::client::{Clients, Network};
+use crate::aws::job::AwsSettings;
 use crate::config::Settings;
 use crate::gcp::api::Api;
 use crate::gcp::job::{Access, GcpSettings};
@@ -51,18 +52,17 @@ impl Clouds {
         Self { aws, google, keepers, found: Arc::default() }
     }
 
-    /// The targets of all sections, in the file's order.
-    pub async fn targets(&self, settings: &Settings) -> anyhow::Result<Vec<Target>> {
-        let mut all = Vec::new();
-        if let Some(settings) = &settings.aws {
-            let clients = Arc::new(Clients::load(settings.access.clone(), &self.aws).await?);
-            all.extend(aws::targets(settings, &clients));
-        }
-        if let Some(settings) = &settings.gcp {
-            let api = self.google.connect(&settings.access).unwrap_or_else(|failure| Arc::new(Unreachable(failure)));
-            all.extend(gcp::targets(settings, &api, self.keepers.as_ref()));
-        }
-        Ok(all)
+    /// The targets of AWS' jobs, in the file's order.
+    pub async fn aws_targets(&self, settings: &AwsSettings) -> anyhow::Result<Vec<Target>> {
+        let clients = Arc::new(Clients::load(settings.access.clone(), &self.aws).await?);
+        Ok(aws::targets(settings, &clients))
+    }
+
+    /// The targets of Google's jobs, in the file's order; their projects are known.
+    pub fn google_targets(&self, settings: &Settings) -> Vec<Target> {
+        let Some(settings) = &settings.gcp else { return Vec::new() };
+        let api = self.google.connect(&settings.access).unwrap_or_else(|failure| Arc::new(Unreachable(failure)));
+        gcp::targets(settings, &api, self.keepers.as_ref())
     }
 
     /// The settings with the projects that their filters find now, and what went wrong with that. A job without any project
@@ -120,7 +120,7 @@ pub fn limits(settings: &Settings) -> Limits {
         "GetMetricStatistics" => concurrency.get_metric_statistics,
         _ => concurrency.tagging,
     };
-    let google = settings.gcp.as_ref().map(|gcp| gcp.access.concurrency).unwrap_or(Access::default().concurrency);
+    let google = settings.gcp.as_ref().map_or(Access::default().concurrency, |gcp| gcp.access.concurrency);
     let aws = AWS_QUOTAS.into_iter().map(|(operation, rate)| (operation, rate, in_flight(operation)));
     let google = GOOGLE_QUOTAS.into_iter().map(|(operation, rate)| (operation, rate, google));
     aws.chain(google).map(|(operation, per_second, in_flight)| (operation, Limit { per_second, in_flight })).collect()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::aws::client::Network;
+use crate::aws::client::{Network, Profile};
 use crate::aws::metadata::Endpoint;
 use crate::aws::question::Service;
 
@@ -25,6 +25,7 @@ pub fn from_env() -> anyhow::Result<Network> {
         no_proxy: no_proxy(),
         ca_bundle: ca_bundle("AWS_CA_BUNDLE")?,
         endpoints,
+        profile: Profile::default(),
         emulator: None,
     })
 }
@@ -53,7 +54,7 @@ pub fn metadata(env: &dyn Fn(&str) -> Option<String>) -> Endpoint {
 }
 
 /// `proxy:3128` is what most tools take for `http://proxy:3128`.
-fn with_scheme(url: String) -> String {
+pub(super) fn with_scheme(url: String) -> String {
     if url.contains("://") { url } else { format!("http://{url}") }
 }
 
@@ -66,7 +67,7 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
-fn read_bundle(variable: &str, path: &OsStr) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read_bundle(variable: &str, path: &OsStr) -> anyhow::Result<Vec<u8>> {
     let path = Path::new(path);
     let tried = || format!("read the certificates of {variable} from {}", path.display());
     let size = std::fs::metadata(path).with_context(tried)?.len();

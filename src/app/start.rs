@@ -72,7 +72,7 @@ mod tests {
         assert!(sorted[100..].windows(2).all(|w| w[1] == w[0] + Duration::from_millis(20)));
         assert_eq!(sorted[999], Duration::from_secs(18));
         let last = |priority| {
-            let of = large.iter().zip(&all).filter(|(t, _)| t.job.timing.priority == priority);
+            let of = large.iter().zip(&all).filter(|(t, _)| t.priority == priority);
             of.map(|(_, d)| *d).max().unwrap()
         };
         assert!(last(Priority::High) < Duration::from_secs(9) && last(Priority::Normal) == Duration::from_secs(18));

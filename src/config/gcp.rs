@@ -324,13 +324,12 @@ fn filters(written: &Texts, path: &str, report: &mut Report) -> Vec<Filter> {
     for (n, text) in written.value.iter().enumerate().filter(|(_, text)| !text.is_bad) {
         let parts =
             text.value.split_once(':').filter(|(prefix, expression)| !prefix.is_empty() && !expression.is_empty());
-        match parts {
-            // Natively the prefix counts as it is written.
-            Some((prefix, expression)) => filters.push(Filter { prefix: prefix.into(), expression: expression.into() }),
-            None => {
-                let message = format!("{} is no filter: write PREFIX:EXPRESSION", quoted(&text.value));
-                report.mistake(text.spot, format!("{path}[{n}]"), message);
-            }
+        // Natively the prefix counts as it is written.
+        if let Some((prefix, expression)) = parts {
+            filters.push(Filter { prefix: prefix.into(), expression: expression.into() });
+        } else {
+            let message = format!("{} is no filter: write PREFIX:EXPRESSION", quoted(&text.value));
+            report.mistake(text.spot, format!("{path}[{n}]"), message);
         }
     }
     filters

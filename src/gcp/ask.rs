@@ -9,7 +9,7 @@ use crate::gcp::job::Job;
 use crate::gcp::pages::{Pages, Turn, too_many};
 use crate::gcp::plan::{self, Span};
 use crate::model::Text;
-use crate::seam::{Call, Failure, LeftOuts, Reason};
+use crate::seam::{Call, Failure, Reason, Unshowns};
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Answer {
     /// What is added up first.
     pub deltas: Vec<Delta>,
     /// What is neither.
-    pub left_out: LeftOuts,
+    pub left_out: Unshowns,
     /// How many pages came.
     pub pages: usize,
     /// The API did not say that something is missing.

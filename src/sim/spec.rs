@@ -110,7 +110,10 @@ pub struct WorldSpec {
     pub seed: u64,
     /// At least one; the first is the caller's own, the others are reached by AssumeRole.
     pub accounts: Vec<AccountSpec>,
-    /// Regions with resources. Other regions exist and are empty.
+    /// Monitoring account and source account, each an id: the first reads the metrics of the second (CloudWatch cross-account
+    /// observability).
+    pub links: Vec<(Text, Text)>,
+    /// Regions with resources, which are those that the accounts have enabled. Other regions exist and are empty.
     pub regions: Vec<Text>,
     /// Resources of a service in each account and region.
     pub services: Vec<(Kind, usize)>,
@@ -142,6 +145,7 @@ impl WorldSpec {
         Self {
             seed: 1,
             accounts: vec![account(0, "raingauge-sim")],
+            links: Vec::new(),
             regions: vec!["eu-west-1".into()],
             services: Vec::new(),
             custom: Vec::new(),
@@ -161,6 +165,7 @@ impl WorldSpec {
     pub fn demo() -> Self {
         let mut spec = Self::empty();
         spec.accounts.push(account(1, "raingauge-sim-staging"));
+        spec.links.push(("000000000000".into(), "000000000001".into()));
         spec.regions.push("us-east-1".into());
         spec.services = Kind::ALL.iter().map(|kind| (*kind, 6)).collect();
         spec.custom = vec![CustomNamespace {

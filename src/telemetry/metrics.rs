@@ -97,6 +97,12 @@ const JOB_FAILURES: Description =
 const JOB_SERIES: Description = row("raingauge_job_series", G, JOB, "Series that the job's last fetch had a value for");
 const JOB_RESOURCES: Description =
     row("raingauge_job_resources", G, JOB, "Resources that the job's last discovery found");
+const JOB_LEFT_OUT: Description = row(
+    "raingauge_job_left_out_series",
+    G,
+    JOB,
+    "Series that the job has beyond its maxSeries, and that are not exported",
+);
 const API_CALLS: Description =
     row("raingauge_api_calls_total", C, CALL, "Calls of cloud APIs, each page counted, retries not");
 const API_RETRIES: Description =
@@ -218,6 +224,7 @@ pub const METRICS: &[Description] = &[
     JOB_FAILURES,
     JOB_DURATION,
     JOB_LAST_SUCCESS,
+    JOB_LEFT_OUT,
     JOB_OVERLAPS,
     JOB_RESOURCES,
     JOB_RUNS,
@@ -264,6 +271,7 @@ pub(super) struct Metrics {
     pub(super) job_failures: Family<Labels<5>, Counter>,
     pub(super) job_series: Family<Labels<3>, Gauge>,
     pub(super) job_resources: Family<Labels<3>, Gauge>,
+    pub(super) job_left_out: Family<Labels<3>, Gauge>,
     pub(super) api_calls: Family<Labels<4>, Counter>,
     pub(super) api_retries: Family<Labels<4>, Counter>,
     pub(super) api_throttles: Family<Labels<4>, Counter>,
@@ -319,6 +327,7 @@ impl Metrics {
         register(r, &JOB_FAILURES, &m.job_failures);
         register(r, &JOB_SERIES, &m.job_series);
         register(r, &JOB_RESOURCES, &m.job_resources);
+        register(r, &JOB_LEFT_OUT, &m.job_left_out);
         register(r, &API_CALLS, &m.api_calls);
         register(r, &API_RETRIES, &m.api_retries);
         register(r, &API_THROTTLES, &m.api_throttles);

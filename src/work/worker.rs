@@ -216,6 +216,39 @@ mod tests {
         assert_eq!(waits, [0, 1], "the scrape after a rest waits for fresh values");
     }
 
+    /// Wants to run again after so many seconds of wall time.
+    struct Wanting(u64);
+
+    impl Source for Wanting {
+        fn collect<'a>(&'a mut self, now: Now, _progress: Progress<'a>) -> BoxFuture<'a, Outcome> {
+            let next_due = Some(now.wall.plus(Duration::from_secs(self.0)));
+            Box::pin(async move { Outcome { next_due, ..Outcome::default() } })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_may_say_when_it_is_due_next() {
+        // The machine's clock stands still beside tokio's paused one: what is due in 7 s is so at every look.
+        for (wants, at_least, at_most) in [(7, 8, 9), (0, 55, 61), (3_600, 6, 7)] {
+            let seen = Arc::new(Mutex::new(0));
+            let worker = Worker {
+                name: "test".into(),
+                schedule: Schedule { interval: Duration::from_secs(10), retry_early: false },
+                deadline: Duration::from_secs(100),
+                clock: Clock::system(),
+                listener: None,
+            };
+            let (stop, count) = (CancellationToken::new(), Arc::clone(&seen));
+            let report = move |_: Run| *count.lock().unwrap() += 1;
+            let task = tokio::spawn(worker.run(Box::new(Wanting(wants)), report, stop.clone()));
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            stop.cancel();
+            task.await.unwrap();
+            let runs = *seen.lock().unwrap();
+            assert!((at_least..=at_most).contains(&runs), "{runs} runs in a minute, due in {wants} s");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn panics_and_hangs_are_failures_and_the_loop_goes_on() {
         let seen = runs(vec![0, 1_000, 1], 140).await;

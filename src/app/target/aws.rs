@@ -16,36 +16,41 @@ use crate::model::Text;
 
 /// The targets of all jobs, in the file's order.
 pub fn targets(settings: &AwsSettings, clients: &Arc<Clients>) -> Vec<Target> {
+    let access = (settings.access.fips, &settings.access.sts_region, settings.naming);
+    let target = |(job, role, region): (Arc<Job>, Role, Text)| Target {
+        label: label(&job),
+        kind: kind(&job),
+        region: Text::clone(&region),
+        account: account_of(role.arn.as_deref().unwrap_or("")),
+        definition: format!("aws {access:?} {role:?} {region} {job:?}"),
+        lineage: format!("aws {role:?} {region} {} {}", label(&job), job.namespace),
+        priority: job.timing.priority,
+        deadline: job.timing.deadline,
+        work: Arc::new(AwsWork { job, role, region, naming: settings.naming, clients: Arc::clone(clients) }),
+    };
+    places(settings).into_iter().map(target).collect()
+}
+
+/// Each job as each role in each region.
+fn places(settings: &AwsSettings) -> Vec<(Arc<Job>, Role, Text)> {
     let mut all = Vec::new();
     for job in &settings.jobs {
-        let (roles, regions) = (&job.roles, &job.regions);
         // Neither its position nor the job's other places are part of what a target does.
-        let job = Arc::new(Job { index: 0, roles: vec![], regions: vec![], ..job.clone() });
-        for role in roles {
-            for region in regions {
-                let access = (settings.access.fips, &settings.access.sts_region, settings.naming);
-                let work = AwsWork {
-                    job: Arc::clone(&job),
-                    role: role.clone(),
-                    region: Text::clone(region),
-                    naming: settings.naming,
-                    clients: Arc::clone(clients),
-                };
-                all.push(Target {
-                    label: label(&job),
-                    kind: kind(&job),
-                    region: Text::clone(region),
-                    account: account_of(role.arn.as_deref().unwrap_or("")),
-                    definition: format!("aws {access:?} {role:?} {region} {job:?}"),
-                    lineage: format!("aws {role:?} {region} {} {}", label(&job), job.namespace),
-                    priority: job.timing.priority,
-                    deadline: job.timing.deadline,
-                    work: Arc::new(work),
-                });
-            }
+        let alone = Arc::new(Job { index: 0, roles: vec![], regions: vec![], ..job.clone() });
+        for role in &job.roles {
+            all.extend(job.regions.iter().map(|region| (Arc::clone(&alone), role.clone(), Text::clone(region))));
         }
     }
     all
+}
+
+/// Label, account and region of each target.
+#[cfg(test)]
+pub(crate) fn named_places(settings: &AwsSettings) -> Vec<String> {
+    let name = |(job, role, region): &(Arc<Job>, Role, Text)| {
+        format!("{} {} {region}", label(job), account_of(role.arn.as_deref().unwrap_or("")))
+    };
+    places(settings).iter().map(name).collect()
 }
 
 struct AwsWork {
@@ -63,11 +68,12 @@ impl Work for AwsWork {
             let as_whom = self.role.arn.clone().unwrap_or_else(|| Text::from("own"));
             let api: Arc<dyn Api> = Arc::new(Gated::new(client, given.gate, given.asker, as_whom));
             let (sender, receiver) = watch::channel(None);
+            let (tell_idle, idle) = watch::channel(None);
             let job = || Arc::clone(&self.job);
             Sources {
-                discover: Box::new(Discover::new(job(), Arc::clone(&api), sender)),
+                discover: Box::new(Discover::new(job(), Arc::clone(&api), sender).with_oracle(tell_idle)),
                 inventory_interval: self.job.timing.inventory_interval,
-                fetch: Box::new(Fetch::new(job(), api, self.naming, receiver).inheriting(given.values)),
+                fetch: Box::new(Fetch::new(job(), api, self.naming, receiver).inheriting(given.values).heeding(idle)),
                 interval: self.job.timing.interval,
             }
         })
