@@ -46,9 +46,10 @@ fn job() -> Job {
         nil_to_zero: false,
         add_timestamp: false,
         export_all_data_points: false,
+        pattern: None,
     };
     let discovery = Discovery {
-        service: catalog::service("AWS/EC2").expect("the catalog has EC2"),
+        service: Arc::clone(catalog::service("AWS/EC2").expect("the catalog has EC2")),
         search_tags: vec![],
         exported_tags: vec!["Name".into(), "env".into(), "team".into()],
         include_context_on_info: false,
@@ -66,11 +67,13 @@ fn job() -> Job {
         custom_tags: vec![],
         dimension_name_requirements: vec![],
         recently_active_only: false,
+        selection: raingauge::aws::job::Selection::default(),
         metrics_per_query: NonZeroU32::MIN.saturating_add(499),
         timing: Timing {
             interval: Duration::from_secs(300),
             inventory_interval: Duration::from_secs(900),
             stale_after: Duration::from_secs(600),
+            activity_oracle: false,
             deadline: None,
             priority: raingauge::seam::Priority::Normal,
         },
@@ -89,6 +92,8 @@ fn inventory() -> Inventory {
     let found = |entry| {
         dimensions.iter().enumerate().map(move |(i, d)| FoundMetric {
             entry,
+            name: format!("Metric{entry}").into(),
+            owner: None,
             dimensions: Arc::clone(d),
             resource: Some(i),
         })
@@ -97,6 +102,7 @@ fn inventory() -> Inventory {
         account: Account { id: "000000000000".into(), alias: None },
         resources: (0..INSTANCES).map(resource).collect(),
         metrics: (0..METRICS).flat_map(found).collect(),
+        owners: std::collections::BTreeMap::new(),
     }
 }
 
@@ -132,7 +138,7 @@ impl Api for Instant {
 
     fn get_resources<'a>(
         &'a self,
-        _: &'a [&'static str],
+        _: &'a [Text],
         _: &'a [Text],
         _: Option<String>,
     ) -> BoxFuture<'a, Answered<Page<Resource>>> {
@@ -183,12 +189,27 @@ fn benches(c: &mut Criterion) {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let (_sender, receiver) = watch::channel(Some(Arc::clone(&inventory)));
-    let mut fetch = Fetch::new(Arc::clone(&job), Arc::new(Instant(Text::clone(&region))), Naming::default(), receiver);
+    let mut fetch =
+        Fetch::new(Arc::clone(&job), Arc::new(Instant(Text::clone(&region))), Naming::default(), receiver.clone());
     let now = Now { wall: NOW, steady: NOW };
     c.bench_function("apply 100,000 results", |b| {
         b.iter(|| {
             let outcome = runtime.block_on(fetch.collect(now, &mut |_| {}));
             assert!(outcome.snapshot.is_some());
+            black_box(outcome)
+        });
+    });
+    let mut paced = (*job).clone();
+    paced.metrics.iter_mut().for_each(|m| (m.pace, m.rule) = (Pace::Auto, WindowRule::Complete));
+    let api = Arc::new(Instant(Text::clone(&region)));
+    let mut fetch = Fetch::new(Arc::new(paced), api, Naming::default(), receiver);
+    let mut secs = NOW.as_secs();
+    c.bench_function("apply 100,000 results, each asked for once a period", |b| {
+        b.iter(|| {
+            secs += 600;
+            let now = Timestamp::from_secs(secs);
+            let outcome = runtime.block_on(fetch.collect(Now { wall: now, steady: now }, &mut |_| {}));
+            assert!(outcome.calls.len() == 200, "all of them are due");
             black_box(outcome)
         });
     });

@@ -161,7 +161,7 @@ pub struct Call {
 
 /// Why a time series of an answer is not shown. The names are label values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LeftOut {
+pub enum Unshown {
     /// It is no object, or has no metric.
     NoMetric,
     /// It has no monitored resource.
@@ -180,7 +180,7 @@ pub enum LeftOut {
     ReservedLabel,
 }
 
-impl LeftOut {
+impl Unshown {
     /// Every one, for tables.
     pub const ALL: [Self; 8] = [
         Self::NoMetric,
@@ -210,11 +210,11 @@ impl LeftOut {
 
 /// How many series were left out, for each reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LeftOuts(BTreeMap<LeftOut, u64>);
+pub struct Unshowns(BTreeMap<Unshown, u64>);
 
-impl LeftOuts {
+impl Unshowns {
     /// One more.
-    pub fn count(&mut self, why: LeftOut) {
+    pub fn count(&mut self, why: Unshown) {
         *self.0.entry(why).or_default() += 1;
     }
 
@@ -226,7 +226,7 @@ impl LeftOuts {
     }
 
     /// Each reason that occurred, with its number.
-    pub fn iter(&self) -> impl Iterator<Item = (LeftOut, u64)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Unshown, u64)> {
         self.0.iter().map(|(why, n)| (*why, *n))
     }
 }
@@ -243,9 +243,22 @@ pub struct Outcome {
     /// What a discovery found, for the status page; `None` in a fetch.
     pub resources: Option<usize>,
     /// Series of the answers that are not shown.
-    pub left_out: LeftOuts,
+    pub unshown: Unshowns,
     /// Wall time at which there will be something to do again; `None`: after the worker's interval, as always.
     pub next_due: Option<Timestamp>,
+    /// What a discovery left out because of an upper bound; `None` in a fetch, and when it found nothing out.
+    pub left_out: Option<LeftOut>,
+}
+
+/// Series that are not exported because the job has more than it may.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub series: usize,
+    /// How many the job may have.
+    pub limit: usize,
+    /// Of which metrics, for people.
+    pub what: String,
 }
 
 /// A document that outlives the process and belongs to one source.

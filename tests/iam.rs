@@ -103,6 +103,29 @@ fn a_configuration_gets_the_policy_that_it_needs() {
 }
 
 #[test]
+fn regions_and_joined_tags_need_their_calls() {
+    let printed = policies(
+        "
+aws:
+  regions: all
+  customNamespace:
+    - name: a
+      namespace: CWAgent
+      joinTags: [{namespace: AWS/EC2, tags: [Name]}]
+      metrics: [{name: '*', statistics: [Average]}]
+",
+    );
+    let wanted = [
+        "cloudwatch:GetMetricData",
+        "cloudwatch:ListMetrics",
+        "ec2:DescribeRegions",
+        "iam:ListAccountAliases",
+        "tag:GetResources",
+    ];
+    assert_eq!(actions(&printed[0]), BTreeSet::from(wanted));
+}
+
+#[test]
 fn each_role_gets_its_own_policy() {
     let printed = policies(
         "

@@ -1,5 +1,5 @@
-//! raingauge among programs that are not ours: a real Prometheus scrapes it, promtool judges its metrics, and moto stands
-//! in for AWS.
+//! raingauge among programs that are not ours: a real Prometheus scrapes it, promtool judges its metrics, moto stands in for
+//! AWS, and node_exporter measures the same host.
 //!
 //! A partner that is not installed is skipped by name; with `RAINGAUGE_PARTNERS=required` (as in CI) its absence fails.
 
@@ -12,6 +12,8 @@
 )]
 #![allow(clippy::print_stdout, reason = "a skipped partner is named; a failed test shows its programs' logs")]
 
+#[path = "partners/host.rs"]
+mod host;
 #[path = "partners/processes.rs"]
 mod processes;
 

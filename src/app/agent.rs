@@ -144,6 +144,7 @@ async fn show(around: Around, stop: CancellationToken) {
         schedule: Schedule { interval: SHOWN_INTERVAL, retry_early: false },
         deadline: SHOWN_DEADLINE,
         clock,
+        listener: None,
     };
     let report = |run: Run| {
         telemetry.host_failures(&run.outcome.failures);

@@ -5,26 +5,22 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::reload::{Fate, fates, unique_labels};
 use crate::app::start;
 use crate::app::states::{RunFacts, States};
-use crate::app::target::{Target, targets};
-use crate::aws::api::Api;
-use crate::aws::client::{Clients, Network};
-use crate::aws::discover::Discover;
-use crate::aws::fetch::Fetch;
-use crate::aws::gated::Gated;
-use crate::aws::job::{Access, AwsSettings, Naming};
+use crate::app::target::{Given, Sources, Target};
 use crate::clock::Clock;
-use crate::model::Text;
-use crate::seam::{Asker, Gate, Source};
+use crate::model::{Now, Text};
+use crate::seam::{Asker, Gate, Outcome, Progress, Source};
 use crate::store::{SlotKey, Store};
 use crate::telemetry::{JobLabels, RunKind, Telemetry};
-use crate::work::budget::{Budget, Limit, Limits};
+use crate::work::budget::{Budget, Limits};
+use crate::work::demand::{Demand, Drive, Listener};
 use crate::work::readiness::Readiness;
 use crate::work::schedule::Schedule;
 use crate::work::worker::{Run, Worker};
@@ -35,10 +31,6 @@ const MIN_DEADLINE: Duration = Duration::from_secs(600);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Failures of one run that are logged; the counter has all.
 const LOGGED_FAILURES: usize = 5;
-
-/// AWS' default quotas, in calls a second for each account and region (`docs/cost.md` says where they stand).
-const QUOTAS: [(&str, f64); 4] =
-    [("GetMetricData", 50.0), ("ListMetrics", 25.0), ("GetMetricStatistics", 400.0), ("GetResources", 15.0)];
 
 /// What outlives every reload. Clones share it.
 #[derive(Clone)]
@@ -58,8 +50,8 @@ pub struct Shared {
 /// The bridge with its workers.
 pub struct Bridge {
     shared: Shared,
-    network: Network,
     gate: Arc<dyn Gate>,
+    demand: Option<Arc<Demand>>,
     running: tokio::sync::Mutex<Vec<Running>>,
     stop: CancellationToken,
 }
@@ -76,17 +68,16 @@ struct Running {
 }
 
 impl Bridge {
-    /// Without workers yet. The limits of calls in flight stay for the life of the process.
-    pub fn new(shared: Shared, network: Network, access: &Access) -> Self {
-        let gate = Arc::new(Budget::new(limits(access)));
-        Self { shared, network, gate, running: tokio::sync::Mutex::default(), stop: CancellationToken::new() }
+    /// Without workers yet. The limits of calls in flight stay for the life of the process. With a `demand`, scrapes drive
+    /// the workers.
+    pub fn new(shared: Shared, limits: Limits, demand: Option<Arc<Demand>>) -> Self {
+        let gate = Arc::new(Budget::new(limits));
+        Self { shared, gate, demand, running: tokio::sync::Mutex::default(), stop: CancellationToken::new() }
     }
 
-    /// Makes the workers be those of `settings`: targets that did not change go on undisturbed, changed ones keep their
+    /// Makes the workers be those of `wanted`: targets that did not change go on undisturbed, changed ones keep their
     /// values until the new worker has its own, others disappear with their series.
-    pub async fn apply(&self, settings: &AwsSettings) -> anyhow::Result<()> {
-        let wanted = targets(settings);
-        let clients = Arc::new(Clients::load(settings.access.clone(), &self.network).await?);
+    pub async fn apply(&self, wanted: Vec<Target>) {
         let mut running = self.running.lock().await;
         let old = std::mem::take(&mut *running);
         let fates = fates(&old.iter().map(|r| &r.target).collect::<Vec<_>>(), &wanted);
@@ -107,18 +98,17 @@ impl Bridge {
                 Fate::Changed(at) => take(at).map(|old| {
                     let slot = slot_key(order, &old.labels);
                     self.replace(&old, &slot);
-                    self.start(target, old.labels, slot, settings.naming, &clients, delay)
+                    self.start(target, old.labels, slot, delay)
                 }),
                 Fate::New => {
                     let labels = unique_labels(&target, &taken);
                     taken.insert(labels.clone());
                     let slot = slot_key(order, &labels);
-                    Some(self.start(target, labels, slot, settings.naming, &clients, delay))
+                    Some(self.start(target, labels, slot, delay))
                 }
             };
             running.extend(next);
         }
-        Ok(())
     }
 
     /// Whether there is anything to stop.
@@ -178,15 +168,7 @@ impl Bridge {
         }
     }
 
-    fn start(
-        &self,
-        target: Target,
-        labels: JobLabels,
-        slot: SlotKey,
-        naming: Naming,
-        clients: &Arc<Clients>,
-        delay: Duration,
-    ) -> Running {
+    fn start(&self, target: Target, labels: JobLabels, slot: SlotKey, delay: Duration) -> Running {
         let stop = self.stop.child_token();
         self.shared.states.add(&slot, &target, &labels);
         self.shared.readiness.expect(Text::clone(&slot.name));
@@ -200,7 +182,9 @@ impl Bridge {
             stop: stop.clone(),
             delay,
         };
-        tokio::spawn(workers.run(naming, Arc::clone(clients), Arc::clone(&self.gate)));
+        // Scrapes count from now on, before anything runs.
+        let ears = Ears::of(self.demand.as_deref());
+        tokio::spawn(workers.run(Arc::clone(&self.gate), ears));
         Running { target, labels, place, stop }
     }
 }
@@ -224,24 +208,21 @@ struct Workers {
 }
 
 impl Workers {
-    async fn run(self, naming: Naming, clients: Arc<Clients>, gate: Arc<dyn Gate>) {
-        let Target { job, role, region, .. } = &self.target;
+    async fn run(self, gate: Arc<dyn Gate>, ears: Ears) {
         if self.stop.run_until_cancelled(tokio::time::sleep(self.delay)).await.is_none() {
             return;
         }
-        let client = clients.api(role, region).await;
-        drop(clients);
-        let asker = Asker { name: self.asker_name(), priority: job.timing.priority };
-        let as_whom = role.arn.clone().unwrap_or_else(|| Text::from("own"));
-        let api: Arc<dyn Api> = Arc::new(Gated::new(client, gate, asker, as_whom));
-        let (sender, receiver) = watch::channel(None);
-        let timing = job.timing;
-        let discover = Box::new(Discover::new(Arc::clone(job), Arc::clone(&api), sender));
+        let asker = Asker { name: self.asker_name(), priority: self.target.priority };
         let values = lock(&self.place).as_ref().and_then(|slot| self.shared.store.get(slot));
-        let fetch = Box::new(Fetch::new(Arc::clone(job), api, naming, receiver).inheriting(values));
+        let Sources { discover, inventory_interval, fetch, interval } =
+            self.target.work.sources(Given { gate, asker, values }).await;
         let (mut tasks, label) = (JoinSet::new(), Text::clone(&self.labels.job));
-        tasks.spawn(self.clone().work(RunKind::Discover, timing.inventory_interval, discover));
-        tasks.spawn(self.work(RunKind::Fetch, timing.interval, fetch));
+        if ears.as_one {
+            tasks.spawn(self.work(RunKind::Fetch, interval, Box::new(Both { discover, fetch }), ears.fetch));
+        } else {
+            tasks.spawn(self.clone().work(RunKind::Discover, inventory_interval, discover, ears.discover));
+            tasks.spawn(self.work(RunKind::Fetch, interval, fetch, ears.fetch));
+        }
         while let Some(ended) = tasks.join_next().await {
             if let Err(e) = ended {
                 tracing::error!(job = %label, "a worker ended by a bug, please report it: {e}");
@@ -254,12 +235,13 @@ impl Workers {
         slot_key(0, &self.labels).name
     }
 
-    async fn work(self, kind: RunKind, interval: Duration, source: Box<dyn Source>) {
+    async fn work(self, kind: RunKind, interval: Duration, source: Box<dyn Source>, listener: Option<Listener>) {
         let worker = Worker {
             name: format!("{} {} in {}", kind.as_str(), self.labels.job, self.target.region),
             schedule: Schedule { interval, retry_early: kind == RunKind::Discover },
-            deadline: self.target.job.timing.deadline.unwrap_or_else(|| MIN_DEADLINE.max(interval.saturating_mul(3))),
+            deadline: self.target.deadline.unwrap_or_else(|| MIN_DEADLINE.max(interval.saturating_mul(3))),
             clock: self.shared.clock.clone(),
+            listener,
         };
         let stop = self.stop.clone();
         worker.run(source, move |run| self.report(kind, run), stop).await;
@@ -272,6 +254,7 @@ impl Workers {
         let Shared { clock, store, telemetry, readiness, states } = &self.shared;
         let (now, labels, outcome) = (clock.read(), &self.labels, run.outcome);
         telemetry.record_calls(&outcome.calls);
+        telemetry.unshown(labels, &outcome.unshown);
         let series = outcome.snapshot.as_ref().map(crate::model::Snapshot::present);
         if let Some(snapshot) = outcome.snapshot {
             store.publish(slot.clone(), snapshot);
@@ -288,7 +271,11 @@ impl Workers {
             series,
             resources: outcome.resources,
             failures: &outcome.failures,
+            left_out: outcome.left_out.as_ref(),
         };
+        if let Some(left_out) = &outcome.left_out {
+            telemetry.left_out(labels, left_out.series);
+        }
         states.ran(slot, &facts);
         let given_up = kind == RunKind::Discover && outcome.resources.is_none();
         if kind == RunKind::Fetch || given_up {
@@ -316,18 +303,44 @@ fn lock(place: &Mutex<Option<SlotKey>>) -> MutexGuard<'_, Option<SlotKey>> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn limits(access: &Access) -> Limits {
-    let c = access.concurrency;
-    let in_flight = |operation| match operation {
-        "GetMetricData" => c.get_metric_data,
-        "ListMetrics" => c.list_metrics,
-        "GetMetricStatistics" => c.get_metric_statistics,
-        _ => c.tagging,
-    };
-    QUOTAS
-        .iter()
-        .map(|(operation, per_second)| {
-            (*operation, Limit { per_second: *per_second, in_flight: in_flight(*operation) })
+/// How the workers of a target hear of scrapes.
+struct Ears {
+    /// Discovery and fetch are one worker.
+    as_one: bool,
+    discover: Option<Listener>,
+    fetch: Option<Listener>,
+}
+
+impl Ears {
+    fn of(demand: Option<&Demand>) -> Self {
+        let as_one = demand.is_some_and(|demand| demand.drive() == Drive::OnScrape);
+        let discover = demand.filter(|_| !as_one).map(Demand::listener);
+        Self { as_one, discover, fetch: demand.map(Demand::listener) }
+    }
+}
+
+/// A discovery, then a fetch, as one: what is collected at each scrape.
+struct Both {
+    discover: Box<dyn Source>,
+    fetch: Box<dyn Source>,
+}
+
+impl Source for Both {
+    fn collect<'a>(&'a mut self, now: Now, progress: Progress<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let found = self.discover.collect(now, progress).await;
+            // Without any inventory there is nothing to wait for.
+            if self.fetch.ready().now_or_never().is_none() {
+                return found;
+            }
+            let resources = found.resources;
+            let fetched = self.fetch.collect(now, progress).await;
+            let mut both = fetched;
+            both.calls.splice(..0, found.calls);
+            both.failures.splice(..0, found.failures);
+            both.resources = resources;
+            both.unshown.add(&found.unshown);
+            both
         })
-        .collect()
+    }
 }

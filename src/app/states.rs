@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::app::target::Target;
-use crate::aws::job::JobKind;
+use crate::aws::job::Role;
 use crate::expose::status::{JobError, JobStatus, PushStatus};
 use crate::model::Timestamp;
-use crate::seam::Failure;
+use crate::seam::{Failure, LeftOut};
 use crate::store::SlotKey;
 use crate::telemetry::{JobLabels, RunKind};
 
@@ -17,6 +17,8 @@ use crate::telemetry::{JobLabels, RunKind};
 pub struct States {
     jobs: Arc<Mutex<BTreeMap<SlotKey, State>>>,
     push: Arc<Mutex<Option<PushStatus>>>,
+    /// Roles whose regions could not be found out, with the reason.
+    regions: Arc<Mutex<BTreeMap<Role, JobError>>>,
 }
 
 #[derive(Default)]
@@ -43,21 +45,18 @@ pub struct RunFacts<'a> {
     pub resources: Option<usize>,
     /// What failed.
     pub failures: &'a [Failure],
+    /// What an upper bound left out, where the run found it out.
+    pub left_out: Option<&'a LeftOut>,
 }
 
 impl States {
     /// A target appears, as not yet run.
     pub fn add(&self, slot: &SlotKey, target: &Target, labels: &JobLabels) {
-        let kind = match target.job.kind {
-            JobKind::Discovery(_) => "discovery",
-            JobKind::Custom => "custom",
-            JobKind::Static(_) => "static",
-        };
         let shown = JobStatus {
-            kind: kind.to_owned(),
+            kind: target.kind.to_owned(),
             name: labels.job.to_string(),
             region: target.region.to_string(),
-            account: if target.role.arn.is_some() { labels.account.to_string() } else { "own".to_owned() },
+            account: if labels.account.is_empty() { "own".to_owned() } else { labels.account.to_string() },
             ..JobStatus::default()
         };
         self.with(|jobs| jobs.insert(slot.clone(), State { shown, ..State::default() }));
@@ -90,6 +89,9 @@ impl States {
             shown.error = state.discover_error.clone().or_else(|| state.fetch_error.clone());
             shown.series = run.series.or(shown.series);
             shown.resources = run.resources.or(shown.resources);
+            if let Some(left_out) = run.left_out {
+                shown.note = note_of(left_out);
+            }
             // Discoveries are rare; the page tells of the fetches, once there are any.
             if run.kind == RunKind::Fetch || shown.series.is_none() {
                 shown.last_run = Some(run.ended);
@@ -109,9 +111,23 @@ impl States {
         self.push.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// All of them, in the file's order.
+    /// All of them, in the file's order; then roles that have no jobs because their regions are not known.
     pub fn all(&self) -> Vec<JobStatus> {
-        self.with(|jobs| jobs.values().map(|s| s.shown.clone()).collect())
+        let mut all: Vec<JobStatus> = self.with(|jobs| jobs.values().map(|s| s.shown.clone()).collect());
+        let regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        all.extend(regions.iter().map(|(role, error)| JobStatus {
+            kind: "regions".to_owned(),
+            name: "regions: all".to_owned(),
+            account: role.arn.as_deref().unwrap_or("own").to_owned(),
+            error: Some(error.clone()),
+            ..JobStatus::default()
+        }));
+        all
+    }
+
+    /// Which roles' regions are not known, and why.
+    pub fn regions(&self, failed: BTreeMap<Role, JobError>) {
+        *self.regions.lock().unwrap_or_else(PoisonError::into_inner) = failed;
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<SlotKey, State>) -> T) -> T {
@@ -119,8 +135,14 @@ impl States {
     }
 }
 
+/// What is missing, and how much of it.
+fn note_of(left_out: &LeftOut) -> Option<String> {
+    let LeftOut { series, limit, what } = left_out;
+    (*series > 0).then(|| format!("maxSeries ({limit}) leaves out {series} series: {what}"))
+}
+
 /// The first failure stands for all of a run.
-fn error_of(failures: &[Failure]) -> Option<JobError> {
+pub(super) fn error_of(failures: &[Failure]) -> Option<JobError> {
     let first = failures.first()?;
     let more = match failures.len() {
         1 => String::new(),

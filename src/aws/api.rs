@@ -46,6 +46,8 @@ pub struct ListedMetric {
     pub name: Text,
     /// Its dimensions, in the listed order (which matters to association).
     pub dimensions: Vec<Dimension>,
+    /// The account that owns it, where linked accounts were asked for.
+    pub owner: Option<Text>,
 }
 
 /// What to list.
@@ -53,10 +55,24 @@ pub struct ListedMetric {
 pub struct ListMetricsRequest {
     /// The namespace.
     pub namespace: Text,
-    /// One metric name.
-    pub metric: Text,
+    /// One metric name; `None`: all of the namespace.
+    pub metric: Option<Text>,
     /// Only metrics with data in the last three hours.
     pub recently_active: bool,
+    /// Whose metrics.
+    pub owner: Owner,
+}
+
+/// Whose metrics a listing is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// The account's own.
+    #[default]
+    Own,
+    /// Its own and those of all accounts that are linked to it.
+    Linked,
+    /// Those of one account, linked or own.
+    Account(Text),
 }
 
 /// One query of a GetMetricData call: one statistic of one metric. Its id is its position in the call.
@@ -68,6 +84,8 @@ pub struct MetricQuery {
     pub dimensions: Arc<[Dimension]>,
     /// The statistic.
     pub statistic: Text,
+    /// The linked account that owns the metric; `None`: the account's own.
+    pub owner: Option<Text>,
 }
 
 /// One GetMetricData call: queries that share namespace, period and window.
@@ -178,7 +196,7 @@ pub trait Api: Send + Sync {
     /// A page of `tag:GetResources`: resources of the types that have all of the tag keys.
     fn get_resources<'a>(
         &'a self,
-        types: &'a [&'static str],
+        types: &'a [Text],
         tag_keys: &'a [Text],
         page: Option<String>,
     ) -> BoxFuture<'a, Answered<Page<Resource>>>;

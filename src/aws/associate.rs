@@ -11,6 +11,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use crate::aws::api::Resource;
 use crate::aws::catalog::{Service, ValueFix};
 use crate::aws::job::Dimension;
+use crate::model::Text;
 
 /// What became of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub struct Associator<'a> {
 
 #[derive(Debug)]
 struct Mapping<'a> {
-    dimensions: &'a [&'static str],
+    dimensions: &'a [Text],
     taken: HashTable<Taken<'a>>,
 }
 

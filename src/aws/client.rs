@@ -19,6 +19,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_cloudwatch::config::retry::RetryPartition;
 use aws_sdk_cloudwatch::types as cw;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -30,7 +31,7 @@ use tokio::sync::Mutex;
 
 use crate::aws::api::{
     Answered, Api, Identified, ListMetricsRequest, ListedMetric, MetricDataRequest, MetricResult,
-    MetricStatisticsRequest, Page, Point, Resource, StatisticsPoint, StatusCode,
+    MetricStatisticsRequest, Owner, Page, Point, Resource, StatisticsPoint, StatusCode,
 };
 use crate::aws::job::{Access, Dimension, Role, Tag};
 use crate::aws::question::{self, Question};
@@ -40,7 +41,7 @@ use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use call::{Calls, Place};
 use credentials::{Kept, Maker, Unbooked};
-pub use http::{Emulator, Network};
+pub use http::{Emulator, Network, Profile};
 use identity::Identity;
 
 /// Attempts of one call, the first one included (as YACE asks the SDK for).
@@ -102,6 +103,13 @@ impl Clients {
         if access.fips {
             loader = loader.use_fips(true);
         }
+        if let Some(name) = &network.profile.name {
+            loader = loader.profile_name(name);
+        }
+        if let Some(file) = &network.profile.file {
+            let files = EnvConfigFiles::builder().include_default_config_file(true);
+            loader = loader.profile_files(files.with_file(EnvConfigFileKind::Credentials, file).build());
+        }
         if let Some(emulator) = &network.emulator {
             let keys = Credentials::new(&emulator.access_key_id, "simulated", None, None, "emulator");
             let region = Region::new(emulator.region.clone());
@@ -115,6 +123,11 @@ impl Clients {
         }
         let signer = Arc::new(Signer::new(network)?);
         Ok(Self { base, access, signer, roles: Mutex::default(), made: Mutex::default() })
+    }
+
+    /// The region of the environment, the profile or the instance.
+    pub fn home_region(&self) -> Option<Text> {
+        self.base.region().map(|r| r.as_ref().into())
     }
 
     /// The API as `role` sees it in `region`.
@@ -315,7 +328,7 @@ impl Api for Client {
 
     fn get_resources<'a>(
         &'a self,
-        types: &'a [&'static str],
+        types: &'a [Text],
         tag_keys: &'a [Text],
         page: Option<String>,
     ) -> BoxFuture<'a, Answered<Page<Resource>>> {
@@ -348,19 +361,28 @@ impl Api for Client {
     ) -> BoxFuture<'a, Answered<Page<ListedMetric>>> {
         Box::pin(async move {
             let asked = Calls::new("cloudwatch", "ListMetrics", self.place());
+            let (linked, owner) = match &asked_for.owner {
+                Owner::Own => (None, None),
+                Owner::Linked => (Some(true), None),
+                Owner::Account(id) => (Some(true), Some(id.to_string())),
+            };
             let request = self
                 .cloudwatch
                 .list_metrics()
                 .namespace(asked_for.namespace.to_string())
-                .metric_name(asked_for.metric.to_string())
+                .set_metric_name(asked_for.metric.as_ref().map(ToString::to_string))
+                .set_include_linked_accounts(linked)
+                .set_owning_account(owner)
                 .set_recently_active(asked_for.recently_active.then_some(cw::RecentlyActive::Pt3H))
                 .set_next_token(page);
             let sent = request.customize().interceptor(asked.attempts()).send().await;
-            let doing = || format!("list {} of {} in {}", asked_for.metric, asked_for.namespace, self.region);
+            let what = asked_for.metric.as_deref().unwrap_or("all metrics");
+            let doing = || format!("list {what} of {} in {}", asked_for.namespace, self.region);
             let (result, call) = asked.finish(sent, doing);
             let result = result.map(|out| Page {
                 next: out.next_token.filter(|t| !t.is_empty()),
-                items: out.metrics.unwrap_or_default().into_iter().map(listed).collect(),
+                // Somebody may tell the owners without having been asked.
+                items: owned(out.metrics, out.owning_accounts.filter(|_| linked.is_some())),
             });
             Answered { result, call }
         })
@@ -435,7 +457,13 @@ fn resource(found: aws_sdk_resourcegroupstagging::types::ResourceTagMapping) -> 
     }
 }
 
-fn listed(found: cw::Metric) -> ListedMetric {
+/// The accounts stand beside the metrics, one for each, when linked accounts were asked for.
+fn owned(metrics: Option<Vec<cw::Metric>>, owners: Option<Vec<String>>) -> Vec<ListedMetric> {
+    let mut owners = owners.unwrap_or_default().into_iter().map(Text::from);
+    metrics.unwrap_or_default().into_iter().map(|m| listed(m, owners.next())).collect()
+}
+
+fn listed(found: cw::Metric, owner: Option<Text>) -> ListedMetric {
     let dimension = |d: cw::Dimension| Dimension {
         name: d.name.unwrap_or_default().into(),
         value: d.value.unwrap_or_default().into(),
@@ -443,6 +471,7 @@ fn listed(found: cw::Metric) -> ListedMetric {
     ListedMetric {
         name: found.metric_name.unwrap_or_default().into(),
         dimensions: found.dimensions.unwrap_or_default().into_iter().map(dimension).collect(),
+        owner,
     }
 }
 
@@ -459,7 +488,9 @@ fn queries(data: &MetricDataRequest<'_>) -> Vec<cw::MetricDataQuery> {
             .set_dimensions(Some(dimensions(&q.dimensions)))
             .build();
         let stat = cw::MetricStat::builder().metric(metric).period(period).stat(&*q.statistic).build();
-        cw::MetricDataQuery::builder().id(format!("id_{i}")).metric_stat(stat).return_data(true).build()
+        let owner = q.owner.as_ref().map(ToString::to_string);
+        let query = cw::MetricDataQuery::builder().id(format!("id_{i}")).metric_stat(stat).return_data(true);
+        query.set_account_id(owner).build()
     };
     data.queries.iter().enumerate().map(query).collect()
 }
@@ -467,7 +498,10 @@ fn queries(data: &MetricDataRequest<'_>) -> Vec<cw::MetricDataQuery> {
 /// Statistics of one metric stand side by side, so a change of metric or dimensions ends a block.
 fn requested(data: &MetricDataRequest<'_>) -> MetricsRequested {
     let same = |a: &&[crate::aws::api::MetricQuery]| a.len() as u64;
-    let blocks = data.queries.chunk_by(|a, b| a.metric == b.metric && Arc::ptr_eq(&a.dimensions, &b.dimensions));
+    let is_one = |a: &crate::aws::api::MetricQuery, b: &crate::aws::api::MetricQuery| {
+        a.metric == b.metric && Arc::ptr_eq(&a.dimensions, &b.dimensions) && a.owner == b.owner
+    };
+    let blocks = data.queries.chunk_by(is_one);
     MetricsRequested {
         per_statistic: data.queries.len() as u64,
         per_block_of_five: blocks.map(|block| same(&block).div_ceil(5)).sum(),

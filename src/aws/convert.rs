@@ -3,7 +3,7 @@
 
 use crate::aws::api::{Point, Resource};
 use crate::aws::inventory::Inventory;
-use crate::aws::job::{Dimension, Discovery, Job, JobKind, Metric, Naming, Tag};
+use crate::aws::job::{Dimension, Job, JobKind, Metric, Naming, Tag};
 use crate::aws::naming;
 use crate::model::{Cell, Family, Kind, LabelSet, Text};
 
@@ -34,28 +34,41 @@ impl<'a> Labeler<'a> {
         Self { job, naming, inventory, context }
     }
 
-    /// The labels of a metric's series. `resource`: position in the inventory.
-    pub fn series(&self, dimensions: &[Dimension], resource: Option<usize>) -> LabelSet {
+    /// The labels of a metric's series. `resource`: position in the inventory; `owner`: the linked account, if it is one's.
+    pub fn series(&self, dimensions: &[Dimension], resource: Option<usize>, owner: Option<&Text>) -> LabelSet {
         let resource = resource.and_then(|at| self.inventory.resources.get(at));
         let mut labels = vec![(Text::from("name"), self.name(resource))];
         for d in dimensions {
             push(&mut labels, "dimension_", &d.name, &d.value, self.naming);
         }
         if let JobKind::Discovery(discovery) = &self.job.kind {
-            self.exported_tags(&mut labels, discovery, resource);
+            self.exported_tags(&mut labels, discovery.exported_tags.iter(), resource);
+        } else {
+            self.exported_tags(&mut labels, self.job.selection.joined_tags().into_iter(), resource);
         }
-        labels.extend(self.context.iter().cloned());
+        self.context(&mut labels, owner);
         LabelSet::new(labels)
     }
 
-    /// The labels of a resource's info series.
-    pub fn info(&self, resource: &Resource, with_context: bool) -> LabelSet {
+    /// The labels of a resource's info series. `owner`: as for series.
+    pub fn info(&self, resource: &Resource, with_context: bool, owner: Option<&Text>) -> LabelSet {
         let mut labels = vec![(Text::from("name"), Text::clone(&resource.arn))];
         push_tags(&mut labels, "tag_", &resource.tags, self.naming);
         if with_context {
-            labels.extend(self.context.iter().cloned());
+            self.context(&mut labels, owner);
         }
         LabelSet::new(labels)
+    }
+
+    /// What belongs to a linked account has that one's id, and no alias: only the own account's can be asked for.
+    fn context(&self, labels: &mut Vec<(Text, Text)>, owner: Option<&Text>) {
+        for (name, value) in &self.context {
+            match (&**name, owner) {
+                ("account_id", Some(owner)) => labels.push((Text::clone(name), Text::clone(owner))),
+                ("account_alias", Some(_)) => {}
+                _ => labels.push((Text::clone(name), Text::clone(value))),
+            }
+        }
     }
 
     fn name(&self, resource: Option<&Resource>) -> Text {
@@ -67,8 +80,13 @@ impl<'a> Labeler<'a> {
     }
 
     /// Every series of the namespace has the same tag labels; of equal keys the resource's first one counts.
-    fn exported_tags(&self, labels: &mut Vec<(Text, Text)>, discovery: &Discovery, resource: Option<&Resource>) {
-        for key in &discovery.exported_tags {
+    fn exported_tags<'t>(
+        &self,
+        labels: &mut Vec<(Text, Text)>,
+        keys: impl Iterator<Item = &'t Text>,
+        resource: Option<&Resource>,
+    ) {
+        for key in keys {
             let tag = resource.and_then(|r| r.tags.iter().find(|t| t.key == *key));
             let value = tag.map_or_else(|| Text::from(""), |t| Text::clone(&t.value));
             push(labels, "tag_", key, &value, self.naming);
@@ -146,6 +164,7 @@ mod tests {
             nil_to_zero: false,
             add_timestamp: false,
             export_all_data_points: false,
+            pattern: None,
         }
     }
 

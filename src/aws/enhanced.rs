@@ -27,6 +27,9 @@ const RECORDS_PER_PAGE: u32 = 100;
 /// Tables that are described at the same time: there is no call for many.
 const TABLES_IN_FLIGHT: usize = 8;
 
+/// What DynamoDB says of a table that it does not have.
+const GONE: &str = "ResourceNotFoundException";
+
 /// One value of one resource.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
@@ -165,6 +168,10 @@ impl Asker<'_> {
             calls.extend(made);
             match description {
                 Ok(description) => found.extend(description),
+                // CloudWatch goes on listing metrics of what is gone.
+                Err(failure) if failure.message.starts_with(GONE) => {
+                    tracing::debug!(arn = %resource.arn, "the table is gone");
+                }
                 Err(failure) => {
                     described.unknown.insert(Text::clone(&resource.arn));
                     described.failures.push(Failure { doing: format!("describe {}", resource.arn), ..failure });

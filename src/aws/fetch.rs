@@ -10,12 +10,13 @@ use hashbrown::HashMap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::aws::api::Api;
+use crate::aws::api::{Api, Resource};
 use crate::aws::batch::{self, Answer, Incomplete, QueryResult, Window};
 use crate::aws::convert;
 use crate::aws::enhanced::{self, Described, Kept};
 use crate::aws::inventory::Inventory;
 use crate::aws::job::{Dimension, Job, JobKind, Naming};
+use crate::aws::oracle::{Idle, IdleReceiver};
 use crate::aws::plan::{self, Batch, Plan};
 use crate::aws::statics;
 use crate::model::{Cell, Now, Snapshot, Text, Timestamp};
@@ -25,8 +26,8 @@ mod memory;
 mod paced;
 
 pub use memory::Memory;
-use paced::Chosen;
 pub(super) use paced::Paced;
+use paced::{Chosen, Spared};
 
 /// Batches of one job that wait for their answers at the same time; the gate decides about the calls of all jobs.
 const BATCHES_IN_FLIGHT: usize = 8;
@@ -43,8 +44,12 @@ pub struct Fetch {
     inventories: watch::Receiver<Option<Arc<Inventory>>>,
     current: Option<Current>,
     enhanced: Kept,
+    /// That there is nothing was said, once.
+    told_nothing: bool,
     /// What was shown in this place before.
     inherited: Option<Arc<Snapshot>>,
+    /// Which metrics have no data.
+    oracle: Option<IdleReceiver>,
     /// What an earlier process remembered.
     remembered: Option<Memory>,
 }
@@ -62,6 +67,8 @@ struct Current {
     asked: Option<Timestamp>,
     /// Whether any query was answered so far.
     seen: bool,
+    /// Series that have no data, and until when that is known.
+    idle: Option<Spared>,
 }
 
 /// The times of one run.
@@ -106,7 +113,9 @@ impl Fetch {
             inventories,
             current: None,
             enhanced: Kept::default(),
+            told_nothing: false,
             inherited: None,
+            oracle: None,
             remembered: None,
         }
     }
@@ -115,6 +124,13 @@ impl Fetch {
     #[must_use]
     pub fn inheriting(mut self, values: Option<Arc<Snapshot>>) -> Self {
         self.inherited = values;
+        self
+    }
+
+    /// Does not ask for what has no data, as the discovery hears of it.
+    #[must_use]
+    pub fn heeding(mut self, oracle: IdleReceiver) -> Self {
+        self.oracle = Some(oracle);
         self
     }
 
@@ -138,6 +154,7 @@ impl Fetch {
         let is_new = self.follow(&inventory, clock);
         let Some(current) = &mut self.current else { return Outcome::default() };
         current.snapshot.drop_stale(clock.steady());
+        current.heed(self.oracle.as_ref().and_then(|o| o.borrow().clone()), &self.job);
         let (job, api) = (Arc::clone(&self.job), Arc::clone(&self.api));
         let mut outcome = Outcome::default();
         let seen = if let JobKind::Static(dimensions) = &job.kind {
@@ -162,6 +179,13 @@ impl Fetch {
             return outcome;
         }
         current.follow_up(&job, seen, confirmed, outcome.failures.is_empty(), clock);
+        let is_static = matches!(job.kind, JobKind::Static(_)) && !job.metrics.is_empty();
+        let nothing = is_static && outcome.failures.is_empty() && current.snapshot.present() == 0;
+        if nothing && !self.told_nothing {
+            let (job, region, namespace) = (&job.name, api.region(), &job.namespace);
+            tracing::warn!(%job, %region, %namespace, "CloudWatch has no data for any of the job's metrics: check namespace, names, dimensions, length and region");
+        }
+        self.told_nothing = nothing;
         outcome.snapshot = Some(current.snapshot.clone());
         outcome
     }
@@ -227,7 +251,7 @@ impl Fetch {
         }
         seen &= !plan.batches.is_empty() || !plan.statics.is_empty();
         let inventory = Arc::clone(inventory);
-        self.current = Some(Current { inventory, plan, snapshot, watermarks, paced, asked, seen });
+        self.current = Some(Current { inventory, plan, snapshot, watermarks, paced, asked, seen, idle: None });
         true
     }
 }
@@ -249,9 +273,10 @@ impl Current {
         progress: Progress<'_>,
     ) -> Option<bool> {
         let plan = Arc::clone(&self.plan);
+        let spared = self.spare(job, &plan, clock);
         let chosen = match &self.paced {
             None => Chosen::all(&plan),
-            Some(paced) => paced.choose(job, &plan, clock.wall()),
+            Some(paced) => Chosen::of(job, &plan, |series| paced.is_due(series, clock.wall())),
         };
         let asked: Vec<_> = chosen
             .batches(&plan)
@@ -264,12 +289,12 @@ impl Current {
                 async move { (at, batch, window, batch::ask(job, api, batch, window).await) }
             })
             .collect();
-        if asked.is_empty() && self.paced.is_some() {
+        if asked.is_empty() && self.paced.is_some() && !spared {
             return None;
         }
         self.asked = Some(clock.wall());
         let mut running = stream::iter(asked).buffer_unordered(BATCHES_IN_FLIGHT);
-        let (mut seen, mut news, mut shown) = (false, false, Instant::now());
+        let (mut seen, mut news, mut shown) = (spared, false, Instant::now());
         loop {
             match tokio::time::timeout_at(shown + PROGRESS_INTERVAL, running.next()).await {
                 Ok(None) => break,
@@ -289,6 +314,34 @@ impl Current {
             paced.learn(&plan);
         }
         Some(seen)
+    }
+
+    /// Listens to the oracle.
+    fn heed(&mut self, word: Option<Arc<Idle>>, job: &Job) {
+        let Some(word) = word else { return };
+        if self.idle.as_ref().is_none_or(|known| !Arc::ptr_eq(&known.word, &word)) {
+            self.idle = Spared::of(word, &self.inventory, job);
+        }
+    }
+
+    /// Answers what is due and known to have no data, as CloudWatch would; returns whether there was any.
+    fn spare(&mut self, job: &Job, plan: &Plan, clock: RunClock) -> bool {
+        let Self { snapshot, paced, idle, .. } = self;
+        let (Some(idle), Some(paced)) = (idle, paced) else { return false };
+        let (mut any, mut cells) = (false, Vec::new());
+        for batch in &plan.batches {
+            for target in batch.targets.iter().filter(|t| idle.has(batch, t.series, clock)) {
+                let Some(metric) = job.metrics.get(target.entry as usize) else { continue };
+                if !paced.is_due(target.series, clock.wall()) {
+                    continue;
+                }
+                any = true;
+                paced.skipped(batch, target.series, clock.wall());
+                convert::samples(metric, &mut [], &mut cells);
+                snapshot.put(target.series as usize, &cells, clock.steady().plus(metric.outlives));
+            }
+        }
+        any
     }
 
     /// Takes the answer of a batch; returns whether any of its queries was answered.
@@ -457,7 +510,15 @@ fn wants_enhanced(job: &Job, kept: &Kept, inventory: &Inventory, clock: RunClock
 
 /// Asks for enhanced metrics.
 async fn describe(job: &Job, api: &dyn Api, inventory: &Inventory, calls: &mut Vec<Call>) -> Described {
-    let resources = &inventory.resources;
+    // Other accounts' resources are not described to this one.
+    let is_own = |(at, r): (usize, &Resource)| (!inventory.owners.contains_key(&at)).then(|| r.clone());
+    let own: Vec<Resource>;
+    let resources = if inventory.owners.is_empty() {
+        &inventory.resources
+    } else {
+        own = inventory.resources.iter().enumerate().filter_map(is_own).collect();
+        &own
+    };
     let asked = enhanced::describe(&job.namespace, enhanced_metrics(job), resources, api, calls);
     tokio::time::timeout(ENHANCED_PATIENCE, asked).await.unwrap_or_else(|_| {
         let message = format!("not finished within {} s", ENHANCED_PATIENCE.as_secs());

@@ -71,7 +71,7 @@ impl<A: Api> Api for Gated<A> {
 
     fn get_resources<'a>(
         &'a self,
-        types: &'a [&'static str],
+        types: &'a [Text],
         tag_keys: &'a [Text],
         page: Option<String>,
     ) -> BoxFuture<'a, Answered<Page<Resource>>> {

@@ -1,9 +1,11 @@
 //! What a discovery found: account, resources and metrics, with the resource to which each metric belongs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::aws::api::{Account, Resource};
 use crate::aws::job::Dimension;
+use crate::model::Text;
 
 /// The newest knowledge about one job in one place. Immutable; a refresh makes a new one.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,8 @@ pub struct Inventory {
     pub resources: Vec<Resource>,
     /// The metrics, in the order of the job's entries and then of the listing.
     pub metrics: Vec<FoundMetric>,
+    /// Which of the resources (by position) belong to linked accounts.
+    pub owners: BTreeMap<usize, Text>,
 }
 
 /// A metric of the job with one set of dimensions.
@@ -21,6 +25,10 @@ pub struct Inventory {
 pub struct FoundMetric {
     /// Which entry of the job's `metrics`.
     pub entry: usize,
+    /// The metric's name: the entry's, or one that its pattern matches.
+    pub name: Text,
+    /// The linked account that owns it; `None`: the account's own.
+    pub owner: Option<Text>,
     /// Its dimensions, in the listed order.
     pub dimensions: Arc<[Dimension]>,
     /// Position in `resources`; `None`: `global`.

@@ -1,11 +1,16 @@
 //! What to collect: jobs as they are meant, after defaults, inheritance and checks (`config/resolve` makes them).
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::aws::catalog::Service;
 use crate::model::Text;
 use crate::seam::Priority;
+
+mod selection;
+
+pub use selection::{DimensionFilter, Glob, Join, Linked, NamePattern, Selection};
 
 /// Everything under `aws:`.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +75,7 @@ pub struct Job {
     pub name: Text,
     /// The CloudWatch namespace.
     pub namespace: Text,
-    /// At least one.
+    /// At least one, unless the selection says all regions.
     pub regions: Vec<Text>,
     /// At least one; a role without ARN is the process's own credentials.
     pub roles: Vec<Role>,
@@ -82,6 +87,8 @@ pub struct Job {
     pub dimension_name_requirements: Vec<Text>,
     /// Only metrics with data in the last three hours (ListMetrics' `RecentlyActive=PT3H`).
     pub recently_active_only: bool,
+    /// What YACE's keys cannot say.
+    pub selection: Selection,
     /// Queries in one GetMetricData call, at most 500.
     pub metrics_per_query: NonZeroU32,
     /// When it runs.
@@ -97,6 +104,8 @@ pub struct Timing {
     pub inventory_interval: Duration,
     /// How long the last values are shown when fetching fails; zero: they disappear with the first failed fetch.
     pub stale_after: Duration,
+    /// Metrics that have no data are not asked for, as far as ListMetrics knows them.
+    pub activity_oracle: bool,
     /// A run that takes longer is given up; `None`: three intervals, at least ten minutes.
     pub deadline: Option<Duration>,
     /// Before or after the other jobs, where calls wait for a quota and when the daemon starts.
@@ -118,7 +127,7 @@ pub enum JobKind {
 #[derive(Clone, Debug)]
 pub struct Discovery {
     /// The row of the catalog.
-    pub service: &'static Service,
+    pub service: Arc<Service>,
     /// All must hold.
     pub search_tags: Vec<SearchTag>,
     /// `exportedTagsOnMetrics` of this namespace.
@@ -151,8 +160,10 @@ impl Discovery {
 /// A metric of a job with its effective settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
-    /// CloudWatch's name.
+    /// CloudWatch's name; with a pattern, what was written.
     pub name: Text,
+    /// The entry stands for every metric of the namespace that matches and that no other entry names.
+    pub pattern: Option<NamePattern>,
     /// As CloudWatch wants them: `Average`, `p99.9`, `TM(10%:90%)`. At least one, but in static jobs.
     pub statistics: Vec<Text>,
     /// Seconds that one data point spans.

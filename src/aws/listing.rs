@@ -1,73 +1,137 @@
-//! Following pages: ListMetrics of one metric name, as interned dimension sets, and the tokens of any listing.
+//! Following pages: ListMetrics of one metric name or of a whole namespace, as interned dimension sets, and the tokens of any
+//! listing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hashbrown::HashSet;
 
-use crate::aws::api::{Api, ListMetricsRequest};
-use crate::aws::job::{Dimension, Job};
+use crate::aws::api::{Api, ListMetricsRequest, ListedMetric, Owner};
+use crate::aws::job::{Dimension, Job, Linked};
 use crate::model::Text;
 use crate::seam::{Call, Failure, Reason};
 
 /// Pages of one listing: a million metrics, or two hundred thousand resources.
 pub const MAX_PAGES: usize = 2_000;
 
-/// Each dimension set once: the metrics of a resource share it, and so do two refreshes.
+/// Each dimension set once: the metrics of a resource share it, and so do two refreshes. The same for names.
 #[derive(Default)]
-pub struct Interner(Mutex<HashSet<Arc<[Dimension]>>>);
+pub struct Interner {
+    dimensions: Mutex<HashSet<Arc<[Dimension]>>>,
+    texts: Mutex<HashSet<Text>>,
+}
 
 impl Interner {
     /// Knows these already.
     pub fn seeded(known: impl Iterator<Item = Arc<[Dimension]>>) -> Self {
-        Self(Mutex::new(known.collect()))
+        Self { dimensions: Mutex::new(known.collect()), texts: Mutex::default() }
     }
 
     fn intern(&self, dimensions: &[Dimension]) -> Arc<[Dimension]> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.dimensions.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.get_or_insert_with(dimensions, |d| d.into()))
+    }
+
+    fn text(&self, text: &Text) -> Text {
+        let mut known = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        Text::clone(known.get_or_insert_with(text, Text::clone))
     }
 }
 
-/// What ListMetrics said about one metric name.
+/// A metric that was listed and that the job does not filter out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: Text,
+    /// Its dimensions, in the listed order.
+    pub dimensions: Arc<[Dimension]>,
+    /// The linked account that owns it; `None`: the account's own.
+    pub owner: Option<Text>,
+}
+
+/// What ListMetrics said.
 #[derive(Default)]
 pub struct Listing {
-    /// The dimension sets that meet the job's requirements, in the listed order.
-    pub dimensions: Vec<Arc<[Dimension]>>,
+    /// The metrics that pass the job's requirements and filters, in the listed order.
+    pub metrics: Vec<Listed>,
     /// The calls that it took.
     pub calls: Vec<Call>,
     /// Why it ended early; what came before stays.
     pub failure: Option<Failure>,
 }
 
-/// Lists one metric name of a job.
-pub async fn list(api: &dyn Api, job: &Job, metric: &Text, interner: &Interner) -> Listing {
-    let request = ListMetricsRequest {
-        namespace: Text::clone(&job.namespace),
-        metric: Text::clone(metric),
-        recently_active: job.recently_active_only,
-    };
-    let (mut listing, mut pages) = (Listing::default(), Pages::default());
+/// Lists one metric name of a job, or the whole namespace. `account`: the caller's own. `recently_active`: only what had data in the last three
+/// hours; some jobs want no more than that anyway.
+pub async fn list(
+    api: &dyn Api,
+    job: &Job,
+    metric: Option<&Text>,
+    recently_active: bool,
+    account: &Text,
+    interner: &Interner,
+) -> Listing {
+    let mut listing = Listing::default();
+    for owner in owners(&job.selection.linked) {
+        let request = ListMetricsRequest {
+            namespace: Text::clone(&job.namespace),
+            metric: metric.cloned(),
+            recently_active: recently_active || job.recently_active_only,
+            owner,
+        };
+        pages(api, job, &request, account, interner, &mut listing).await;
+        if listing.failure.is_some() {
+            break;
+        }
+    }
+    listing
+}
+
+/// One listing for each account that is named: CloudWatch takes one or all of them.
+fn owners(linked: &Linked) -> Vec<Owner> {
+    match linked {
+        Linked::None => vec![Owner::Own],
+        Linked::All => vec![Owner::Linked],
+        Linked::Only(accounts) => accounts.iter().map(|id| Owner::Account(Text::clone(id))).collect(),
+    }
+}
+
+async fn pages(
+    api: &dyn Api,
+    job: &Job,
+    request: &ListMetricsRequest,
+    account: &Text,
+    interner: &Interner,
+    listing: &mut Listing,
+) {
+    let mut pages = Pages::default();
     loop {
-        let answered = api.list_metrics(&request, pages.token()).await;
+        let answered = api.list_metrics(request, pages.token()).await;
         listing.calls.push(answered.call);
         let next = match answered.result {
             Ok(page) => {
-                let wanted =
-                    page.items.iter().filter(|m| meets_requirements(&m.dimensions, &job.dimension_name_requirements));
-                listing.dimensions.extend(wanted.map(|m| interner.intern(&m.dimensions)));
+                let wanted = page.items.iter().filter(|m| {
+                    meets_requirements(&m.dimensions, &job.dimension_name_requirements)
+                        && job.selection.passes(&m.dimensions)
+                });
+                let listed = |m: &ListedMetric| Listed {
+                    name: interner.text(&m.name),
+                    dimensions: interner.intern(&m.dimensions),
+                    owner: m.owner.as_ref().filter(|o| *o != account).map(|o| interner.text(o)),
+                };
+                listing.metrics.extend(wanted.map(listed));
                 page.next
             }
             Err(failure) => {
                 listing.failure = Some(failure);
-                return listing;
+                return;
             }
         };
         match pages.turn(next) {
             Turn::Next => {}
-            Turn::End => return listing,
+            Turn::End => return,
             Turn::Limit => {
-                listing.failure = Some(too_many_pages(&format!("list {metric}"), job));
-                return listing;
+                let what = request.metric.as_deref().unwrap_or("all metrics");
+                listing.failure = Some(too_many_pages(&format!("list {what}"), job));
+                return;
             }
         }
     }

@@ -45,6 +45,12 @@ fn add(to: &mut Statements, job: &Job) {
             allow("FindAndReadMetrics", "cloudwatch:GetMetricData");
         }
     }
+    if job.selection.all_regions {
+        allow("FindTheRegions", &question::REGIONS.permission());
+    }
+    if job.selection.joins.iter().any(|join| !join.service.resource_types.is_empty()) {
+        allow("FindResourcesByTheirTags", "tag:GetResources");
+    }
     let JobKind::Discovery(discovery) = &job.kind else { return };
     if !discovery.service.resource_types.is_empty() {
         allow("FindResourcesByTheirTags", "tag:GetResources");
@@ -103,13 +109,14 @@ mod tests {
 
     #[test]
     fn every_operation_is_needed_by_something() {
-        let mut known: BTreeSet<String> = BTreeSet::from([question::ACCOUNT_ALIASES.permission()]);
+        let mut known: BTreeSet<String> =
+            BTreeSet::from([question::ACCOUNT_ALIASES.permission(), question::REGIONS.permission()]);
         known.extend(of_agent(true).into_values().flatten());
         known.remove("cloudwatch:PutMetricData");
         for service in catalog::services() {
             known.extend(look_up(service.lookup).iter().map(|o| o.permission()));
-            known.extend(enhanced(service.namespace).map(Operation::permission));
-            assert_eq!(enhanced(service.namespace).is_some(), !service.enhanced_metrics.is_empty(), "{service:?}");
+            known.extend(enhanced(&service.namespace).map(Operation::permission));
+            assert_eq!(enhanced(&service.namespace).is_some(), !service.enhanced_metrics.is_empty(), "{service:?}");
         }
         let all: BTreeSet<String> = OPERATIONS.iter().map(|o| o.permission()).collect();
         assert_eq!(known, all);

@@ -121,9 +121,13 @@ pub fn plan_with(job: &Job, naming: Naming, region: &Text, inventory: &Inventory
     }
 }
 
+/// Dimensions, resource, and the linked account that owns the metric.
+type LabelKey = (Arc<[crate::aws::job::Dimension]>, Option<usize>, Option<Text>);
 /// Calls for some of a group's queries, cut as those of the plan are.
 pub(super) fn part_of(job: &Job, like: &Batch, chosen: Vec<(MetricQuery, Target)>) -> Vec<Batch> {
-    let is_same = |a: &MetricQuery, b: &MetricQuery| a.metric == b.metric && Arc::ptr_eq(&a.dimensions, &b.dimensions);
+    let is_same = |a: &MetricQuery, b: &MetricQuery| {
+        a.metric == b.metric && Arc::ptr_eq(&a.dimensions, &b.dimensions) && a.owner == b.owner
+    };
     let (queries, targets): (Vec<_>, Vec<_>) = chosen.into_iter().unzip();
     let changes = queries.windows(2).enumerate().filter(|(_, pair)| match pair {
         [a, b] => !is_same(a, b),
@@ -143,10 +147,10 @@ struct Planner<'a> {
     job: &'a Job,
     labeler: Labeler<'a>,
     set: SeriesSetBuilder,
-    /// (entry, statistic) → family index.
-    families: HashMap<(usize, usize), u32>,
-    /// (dimensions, resource) → label set index: twenty metrics of a resource have the same labels.
-    label_sets: HashMap<(Arc<[crate::aws::job::Dimension]>, Option<usize>), u32>,
+    /// (entry, name, statistic) → family index.
+    families: HashMap<(usize, Text, usize), u32>,
+    /// (dimensions, resource, owner) → label set index: twenty metrics of a resource have the same labels.
+    label_sets: HashMap<LabelKey, u32>,
     groups: Vec<Group>,
 }
 
@@ -169,8 +173,8 @@ impl Planner<'_> {
             let set = &mut self.set;
             let family = *self
                 .families
-                .entry((found.entry, s))
-                .or_insert_with(|| set.family(convert::metric_family(&self.job.namespace, &metric.name, statistic)));
+                .entry((found.entry, Text::clone(&found.name), s))
+                .or_insert_with(|| set.family(convert::metric_family(&self.job.namespace, &found.name, statistic)));
             let series = self.set.push(family, labels);
             targets.push(Target { series, entry: u32::try_from(found.entry).unwrap_or(u32::MAX) });
         }
@@ -179,9 +183,10 @@ impl Planner<'_> {
         group.starts.push(group.queries.len());
         for statistic in &metric.statistics {
             group.queries.push(MetricQuery {
-                metric: Text::clone(&metric.name),
+                metric: Text::clone(&found.name),
                 dimensions: Arc::clone(&found.dimensions),
                 statistic: Text::clone(statistic),
+                owner: found.owner.clone(),
             });
         }
         group.targets.extend(targets);
@@ -189,11 +194,11 @@ impl Planner<'_> {
     }
 
     fn labels(&mut self, found: &FoundMetric) -> u32 {
-        let key = (Arc::clone(&found.dimensions), found.resource);
+        let key = (Arc::clone(&found.dimensions), found.resource, found.owner.clone());
         if let Some(known) = self.label_sets.get(&key) {
             return *known;
         }
-        let labels = self.set.labels(self.labeler.series(&found.dimensions, found.resource));
+        let labels = self.set.labels(self.labeler.series(&found.dimensions, found.resource, found.owner.as_ref()));
         self.label_sets.insert(key, labels);
         labels
     }
@@ -217,7 +222,7 @@ impl Planner<'_> {
         let at: HashMap<&Text, usize> = inventory.resources.iter().enumerate().map(|(i, r)| (&r.arn, i)).collect();
         for row in rows {
             let family = self.set.family(convert::enhanced_family(&self.job.namespace, row.metric));
-            let labels = self.labeler.series(&row.dimensions, at.get(&row.resource).copied());
+            let labels = self.labeler.series(&row.dimensions, at.get(&row.resource).copied(), None);
             let labels = self.set.labels(labels);
             self.set.push(family, labels);
         }
@@ -226,14 +231,15 @@ impl Planner<'_> {
     fn info(&mut self, inventory: &Inventory) {
         let JobKind::Discovery(discovery) = &self.job.kind else { return };
         let family = self.set.family(convert::info_family(&self.job.namespace));
-        for resource in &inventory.resources {
-            let labels = self.set.labels(self.labeler.info(resource, discovery.include_context_on_info));
+        for (at, resource) in inventory.resources.iter().enumerate() {
+            let owner = inventory.owners.get(&at);
+            let labels = self.set.labels(self.labeler.info(resource, discovery.include_context_on_info, owner));
             self.set.push(family, labels);
         }
     }
 
     fn statics(&mut self, dimensions: &[crate::aws::job::Dimension]) -> Vec<Vec<u32>> {
-        let labels = self.set.labels(self.labeler.series(dimensions, None));
+        let labels = self.set.labels(self.labeler.series(dimensions, None, None));
         let mut all = Vec::new();
         for metric in &self.job.metrics {
             let mut positions = Vec::new();

@@ -196,6 +196,8 @@ pub const INSTANCE_TAGS: Operation = Operation::new(Service::Ec2, "DescribeTags"
 /// Attachments of transit gateways.
 pub const TRANSIT_GATEWAY_ATTACHMENTS: Operation =
     Operation::new(Service::Ec2, "DescribeTransitGatewayAttachments", "NextToken");
+/// The regions that an account has enabled; it has no pages.
+pub const REGIONS: Operation = Operation::new(Service::Ec2, "DescribeRegions", "");
 /// What Shield protects.
 pub const PROTECTIONS: Operation = Operation::new(Service::Shield, "ListProtections", "NextToken");
 /// Storage gateways.
@@ -214,9 +216,10 @@ pub const TABLE: Operation = Operation::new(Service::DynamoDb, "DescribeTable", 
 pub const CACHE_CLUSTERS: Operation = Operation::new(Service::ElastiCache, "DescribeCacheClusters", "Marker");
 
 /// Every operation.
-pub const OPERATIONS: [&Operation; 17] = [
+pub const OPERATIONS: [&Operation; 18] = [
     &INSTANCE_TAGS,
     &ACCOUNT_ALIASES,
+    &REGIONS,
     &AUTO_SCALING_GROUPS,
     &REST_APIS,
     &HTTP_APIS,

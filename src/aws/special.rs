@@ -15,8 +15,14 @@ use crate::aws::xml::Element;
 use crate::model::Text;
 use crate::seam::{Call, Failure};
 
-/// The resources of the tagging API, completed; `calls` gets what it took.
-pub async fn complete(discovery: &Discovery, api: &dyn Api, mut tagged: Vec<Resource>, calls: &mut Vec<Call>) -> Found {
+/// The resources of the tagging API, completed, and filtered by searchTags if so wanted; `calls` gets what it took.
+pub async fn complete(
+    discovery: &Discovery,
+    filtered: bool,
+    api: &dyn Api,
+    mut tagged: Vec<Resource>,
+    calls: &mut Vec<Call>,
+) -> Found {
     let mut found = match discovery.service.lookup {
         Lookup::None => return Ok(tagged),
         Lookup::ApiGateway => return filters::apis(api, tagged, calls).await,
@@ -29,7 +35,7 @@ pub async fn complete(discovery: &Discovery, api: &dyn Api, mut tagged: Vec<Reso
         Lookup::Shield => additions::protected(api, calls).await?,
     };
     // The tagging API filters by itself; these lists are filtered here. searchTags know nothing of protections.
-    if discovery.service.lookup != Lookup::Shield {
+    if filtered && discovery.service.lookup != Lookup::Shield {
         found.retain(|r| discovery.wants(&r.tags));
     }
     tagged.extend(found);

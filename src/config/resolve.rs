@@ -12,10 +12,12 @@ use super::report::{Report, quoted};
 use super::written::{self, Kind};
 use super::{Dialect, LoadOptions};
 use crate::aws::catalog;
-use crate::aws::job::{Access, AwsSettings, Concurrency, Dimension, Discovery, Job, JobKind, Naming, Role, Tag};
+use crate::aws::job::{Access, AwsSettings, Concurrency, Dimension, Discovery, Job, JobKind, Naming, Tag};
 use crate::model::Text;
 
 mod metric;
+mod places;
+mod selection;
 mod tags;
 mod timing;
 
@@ -33,6 +35,8 @@ struct Shared<'a> {
     metrics_per_query: NonZeroU32,
     exported_tags: &'a BTreeMap<Text, written::ExportedTags>,
     always_return_info: bool,
+    services: selection::Services,
+    places: places::Defaults,
 }
 
 /// Settings of the `aws` section, or of a YACE file. Only to be used when no mistake was reported.
@@ -44,7 +48,8 @@ pub(crate) fn aws(written: &written::Aws, options: &LoadOptions, report: &mut Re
         report.mistake(Spot::default(), "", message);
     }
     api_version(&written.api_version, report);
-    tags::check_exported(&written.discovery, report);
+    let services = selection::services(&written.services, report);
+    tags::check_exported(&written.discovery, &services, report);
     let access = Access {
         sts_region: Some(Text::clone(&written.sts_region.value)).filter(|r| !r.is_empty()),
         fips: options.fips.or(written.fips.value).unwrap_or_default(),
@@ -56,6 +61,8 @@ pub(crate) fn aws(written: &written::Aws, options: &LoadOptions, report: &mut Re
         metrics_per_query: metrics_per_query(&written.metrics_per_query, options, report),
         exported_tags: &written.discovery.exported_tags,
         always_return_info: options.always_return_info,
+        services,
+        places: places::defaults(written, report),
     };
     let jobs = jobs.iter().flat_map(|list| list.value.iter().enumerate());
     let mut patterns = HashMap::new();
@@ -160,20 +167,21 @@ fn job(
     report: &mut Report,
 ) -> Option<Job> {
     let titles = Titles::of(index, written);
-    check_names(written, &titles, report);
+    check_names(written, &titles, &shared.services, report);
     let kind = match written.kind {
         Kind::Discovery => discovery(written, shared, patterns, &titles, report).map(|d| JobKind::Discovery(d.into())),
         Kind::Custom => Some(JobKind::Custom),
         Kind::Static => Some(JobKind::Static(dimensions(&written.dimensions.value))),
     };
-    check_lists(written, &titles, report);
+    check_lists(written, &titles, shared.places.has_regions(), report);
     if written.rounding_period.is_given && !written.rounding_period.is_bad {
         let message = format!("{}: the rounding period has no effect: windows always follow the period", titles.own);
         report.warn(written.rounding_period.spot, format!("{}.roundingPeriod", written.path), message);
     }
-    let roles = roles(&written.roles, &titles, report);
+    let places = places::of(written, &shared.places, &titles.parent, report);
     let usual = timing::job_pace(&written.timing, &shared.timing, &written.path, report);
     let mut metrics = metric::metrics(written, &titles.parent, usual, report);
+    let selection = selection::of(written, &titles.own, &metrics, &shared.services, places.all_regions, report);
     let timing = timing::of(&written.timing, &shared.timing, usual, &mut metrics, &written.path, report);
     let namespace = if written.kind == Kind::Discovery { &written.type_name } else { &written.namespace };
     let name = if written.kind == Kind::Discovery { &written.type_name } else { &written.name };
@@ -182,20 +190,21 @@ fn job(
         index,
         name: Text::clone(&name.value),
         namespace: Text::clone(&namespace.value),
-        regions: texts(&written.regions),
-        roles,
+        regions: places.regions,
+        roles: places.roles,
         metrics,
         custom_tags: written.custom_tags.value.iter().map(tag).collect(),
         dimension_name_requirements: texts(&written.dimension_name_requirements),
         recently_active_only: written.recently_active_only.value.unwrap_or_default(),
+        selection,
         metrics_per_query: shared.metrics_per_query,
         timing,
     })
 }
 
-fn check_names(job: &written::Job, titles: &Titles, report: &mut Report) {
+fn check_names(job: &written::Job, titles: &Titles, services: &selection::Services, report: &mut Report) {
     if job.kind == Kind::Discovery {
-        return check_type(job, titles, report);
+        return check_type(job, titles, services, report);
     }
     let is_unnamed = job.name.value.is_empty();
     require(&job.name, is_unnamed, job, "name", format!("{}: Name should not be empty", titles.plain), report);
@@ -204,28 +213,31 @@ fn check_names(job: &written::Job, titles: &Titles, report: &mut Report) {
     require(&job.namespace, job.namespace.value.is_empty(), job, "namespace", message, report);
 }
 
-fn check_type(job: &written::Job, titles: &Titles, report: &mut Report) {
+fn check_type(job: &written::Job, titles: &Titles, services: &selection::Services, report: &mut Report) {
     let (name, title) = (&*job.type_name.value, &titles.plain);
     if name.is_empty() {
         let message = format!("{title}: Type should not be empty");
         return require(&job.type_name, true, job, "type", message, report);
     }
-    if catalog::service(name).is_some() {
+    if services.find(name).is_some() {
         return;
     }
     let message = match catalog::by_alias(name) {
         Some(service) => {
-            let namespace = service.namespace;
+            let namespace = &service.namespace;
             format!("{title}: Invalid 'type' field, use namespace \"{namespace}\" rather than alias \"{name}\"")
         }
-        None => format!("{title}: Service is not in known list!: {name}{}", tags::namespace_hint(name)),
+        None => format!("{title}: Service is not in known list!: {name}{}", services.hint(name)),
     };
     report.mistake(job.type_name.spot, format!("{}.type", job.path), message);
 }
 
-fn check_lists(job: &written::Job, titles: &Titles, report: &mut Report) {
+fn check_lists(job: &written::Job, titles: &Titles, has_default_regions: bool, report: &mut Report) {
     let message = format!("{}: Regions should not be empty", titles.own);
-    require(&job.regions, job.regions.value.is_empty(), job, "regions", message, report);
+    let regions = &job.regions.list;
+    let inherits = has_default_regions && !regions.is_given;
+    let is_empty = regions.value.is_empty() && !job.regions.all && !inherits;
+    require(regions, is_empty, job, "regions", message, report);
     let has_no_metrics = job.metrics.value.is_empty();
     match job.kind {
         Kind::Discovery => {
@@ -250,7 +262,7 @@ fn discovery(
     report: &mut Report,
 ) -> Option<Discovery> {
     let search_tags = tags::search_tags(job, &titles.own, patterns, report);
-    let service = catalog::service(&job.type_name.value)?;
+    let service = shared.services.find(&job.type_name.value)?;
     for metric in &job.enhanced_metrics.value {
         let name = &*metric.name.value;
         if metric.name.is_bad || service.enhanced_metrics.contains(&name) {
@@ -264,33 +276,15 @@ fn discovery(
         };
         report.mistake(metric.name.spot_or(metric.spot), format!("{}.name", metric.path), message);
     }
-    let exported = shared.exported_tags.get(service.namespace);
+    let exported = shared.exported_tags.get(&service.namespace);
     Some(Discovery {
-        service,
         search_tags,
         exported_tags: exported.map(|e| texts(&e.tags)).unwrap_or_default(),
+        service,
         include_context_on_info: job.include_context.value.unwrap_or_default(),
         enhanced_metrics: job.enhanced_metrics.value.iter().map(|m| Text::clone(&m.name.value)).collect(),
         always_return_info: shared.always_return_info,
     })
-}
-
-fn roles(written: &Field<Vec<written::Pair>>, titles: &Titles, report: &mut Report) -> Vec<Role> {
-    if written.value.is_empty() {
-        return vec![Role::default()];
-    }
-    let mut roles = Vec::with_capacity(written.value.len());
-    for (n, role) in written.value.iter().enumerate() {
-        let given = |field: &Field<Text>| Some(Text::clone(&field.value)).filter(|t| !t.is_empty());
-        let (arn, external_id) = (given(&role.first), given(&role.second));
-        if arn.is_none() && external_id.is_some() && !role.first.is_bad {
-            let message =
-                format!("Role [{n}] in {}: RoleArn should not be empty when there is an externalId", titles.parent);
-            report.mistake(role.first.spot_or(role.spot), format!("{}.roleArn", role.path), message);
-        }
-        roles.push(Role { arn, external_id });
-    }
-    roles
 }
 
 fn dimensions(pairs: &[written::Pair]) -> Vec<Dimension> {

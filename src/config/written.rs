@@ -9,6 +9,10 @@ use super::raw::{Node, Spot};
 use super::report::{Path, Report};
 use crate::model::Text;
 
+mod selection;
+
+pub(crate) use selection::{Filter, Join, Regions, Selection, Service};
+
 /// A list of strings.
 pub(crate) type Texts = Field<Vec<Field<Text>>>;
 
@@ -25,6 +29,9 @@ pub(crate) struct Aws {
     pub(crate) labels_snake_case: Field<Option<bool>>,
     pub(crate) metrics_per_query: Field<i64>,
     pub(crate) concurrency: Concurrency,
+    pub(crate) roles: Field<Vec<Pair>>,
+    pub(crate) regions: Regions,
+    pub(crate) services: Field<Vec<Service>>,
 }
 
 /// `discovery`.
@@ -49,6 +56,7 @@ pub(crate) struct Timing {
     pub(crate) inventory_interval: Field<Option<u64>>,
     pub(crate) stale_after: Field<Option<u64>>,
     pub(crate) hold_on_failure: Field<Option<bool>>,
+    pub(crate) activity_oracle: Field<Option<bool>>,
     pub(crate) timeout: Field<Option<u64>>,
     pub(crate) priority: Field<Text>,
 }
@@ -79,7 +87,7 @@ pub(crate) struct Job {
     pub(crate) type_name: Field<Text>,
     pub(crate) name: Field<Text>,
     pub(crate) namespace: Field<Text>,
-    pub(crate) regions: Texts,
+    pub(crate) regions: Regions,
     pub(crate) roles: Field<Vec<Pair>>,
     pub(crate) search_tags: Field<Vec<Pair>>,
     pub(crate) custom_tags: Field<Vec<Pair>>,
@@ -92,6 +100,7 @@ pub(crate) struct Job {
     pub(crate) include_context: Field<Option<bool>>,
     pub(crate) settings: MetricSettings,
     pub(crate) timing: Timing,
+    pub(crate) selection: Selection,
 }
 
 /// What a job may preset for its metrics.
@@ -113,6 +122,8 @@ pub(crate) struct Metric {
     pub(crate) spot: Spot,
     pub(crate) path: String,
     pub(crate) name: Field<Text>,
+    pub(crate) include: Texts,
+    pub(crate) exclude: Texts,
     pub(crate) settings: MetricSettings,
     /// Ours, natively.
     pub(crate) interval: Field<Option<Interval>>,
@@ -128,7 +139,8 @@ pub(crate) struct Pair {
     pub(crate) second: Field<Text>,
 }
 
-const TIMING: [&str; 6] = ["interval", "inventoryInterval", "staleAfter", "holdOnFailure", "timeout", "priority"];
+const TIMING: [&str; 7] =
+    ["interval", "inventoryInterval", "staleAfter", "holdOnFailure", "activityOracle", "timeout", "priority"];
 const SETTINGS: [&str; 7] =
     ["statistics", "period", "length", "delay", "nilToZero", "addCloudwatchTimestamp", "exportAllDataPoints"];
 
@@ -146,6 +158,7 @@ impl Section for Aws {
                 let mut keys = vec!["sts-region", "stsRegion", "discovery", "static", "customNamespace"];
                 keys.extend(TIMING);
                 keys.extend(["fips", "labelsSnakeCase", "metricsPerQuery", "concurrency"]);
+                keys.extend(["roles", "regions", "services"]);
                 keys
             }
         }
@@ -162,6 +175,9 @@ impl Section for Aws {
             "labelsSnakeCase" => fields::flag(&mut self.labels_snake_case, node, path, report),
             "metricsPerQuery" => fields::integer(&mut self.metrics_per_query, node, path, report),
             "concurrency" => fields::mapping(&mut self.concurrency, node, path, report),
+            "roles" => pairs(&mut self.roles, ROLE, node, path, report),
+            "regions" => self.regions.read(node, path, report),
+            "services" => selection::services(&mut self.services, node, path, report),
             _ => self.timing.read(key, node, path, report),
         }
     }
@@ -204,6 +220,7 @@ impl Timing {
             "inventoryInterval" => fields::duration(&mut self.inventory_interval, node, path, report),
             "staleAfter" => fields::duration(&mut self.stale_after, node, path, report),
             "holdOnFailure" => fields::flag(&mut self.hold_on_failure, node, path, report),
+            "activityOracle" => fields::flag(&mut self.activity_oracle, node, path, report),
             "timeout" => fields::duration(&mut self.timeout, node, path, report),
             "priority" => fields::text(&mut self.priority, node, path, report),
             _ => {}
@@ -244,7 +261,7 @@ impl Job {
             type_name: Field::default(),
             name: Field::default(),
             namespace: Field::default(),
-            regions: Field::default(),
+            regions: Regions::default(),
             roles: Field::default(),
             search_tags: Field::default(),
             custom_tags: Field::default(),
@@ -257,6 +274,7 @@ impl Job {
             include_context: Field::default(),
             settings: MetricSettings::default(),
             timing: Timing::default(),
+            selection: Selection::default(),
         }
     }
 }
@@ -270,6 +288,7 @@ impl Section for Job {
         };
         keys.extend(["regions", "roles", "customTags", "metrics"]);
         keys.extend(TIMING);
+        keys.extend(Selection::keys(self.kind));
         if self.kind != Kind::Static {
             keys.extend(["dimensionNameRequirements", "recentlyActiveOnly", "roundingPeriod"]);
             keys.extend(SETTINGS);
@@ -282,7 +301,7 @@ impl Section for Job {
             "type" => fields::text(&mut self.type_name, node, path, report),
             "name" => fields::text(&mut self.name, node, path, report),
             "namespace" => fields::text(&mut self.namespace, node, path, report),
-            "regions" => fields::texts(&mut self.regions, node, path, report),
+            "regions" => self.regions.read(node, path, report),
             "roles" => pairs(&mut self.roles, ROLE, node, path, report),
             "searchTags" => pairs(&mut self.search_tags, TAG, node, path, report),
             "customTags" => pairs(&mut self.custom_tags, TAG, node, path, report),
@@ -296,6 +315,7 @@ impl Section for Job {
             "recentlyActiveOnly" => fields::flag(&mut self.recently_active_only, node, path, report),
             "includeContextOnInfoMetrics" => fields::flag(&mut self.include_context, node, path, report),
             key if TIMING.contains(&key) => self.timing.read(key, node, path, report),
+            key if Selection::keys(self.kind).contains(&key) => self.selection.read(key, node, path, report),
             _ => self.settings.read(key, node, path, report),
         }
     }
@@ -326,6 +346,8 @@ fn metrics(out: &mut Field<Vec<Metric>>, is_enhanced: bool, node: &Node, path: &
         spot,
         path: path.to_string(),
         name: Field::default(),
+        include: Field::default(),
+        exclude: Field::default(),
         settings: MetricSettings::default(),
         interval: Field::default(),
     });
@@ -337,7 +359,7 @@ impl Section for Metric {
         if !self.is_enhanced {
             keys.extend(SETTINGS);
             if dialect == Dialect::Native {
-                keys.push("interval");
+                keys.extend(["interval", "include", "exclude"]);
             }
         }
         keys
@@ -346,13 +368,15 @@ impl Section for Metric {
     fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
         match key {
             "name" => fields::text(&mut self.name, node, path, report),
+            "include" => fields::texts(&mut self.include, node, path, report),
+            "exclude" => fields::texts(&mut self.exclude, node, path, report),
             "interval" => fields::interval(&mut self.interval, node, path, report),
             _ => self.settings.read(key, node, path, report),
         }
     }
 
     fn clear(&mut self) {
-        self.name = Field::default();
+        (self.name, self.include, self.exclude) = Default::default();
         self.settings = MetricSettings::default();
         self.interval = Field::default();
     }
@@ -390,7 +414,7 @@ impl Section for Pair {
 pub(crate) fn keys() -> Vec<&'static str> {
     let dialect = Dialect::Native;
     let job = |kind| Job::new(kind, Spot::default(), String::new()).keys(dialect);
-    let mut metric = vec!["name"];
+    let mut metric = vec!["name", "include", "exclude"];
     metric.extend(SETTINGS);
     [
         Aws::default().keys(dialect),
@@ -400,6 +424,7 @@ pub(crate) fn keys() -> Vec<&'static str> {
         job(Kind::Custom),
         job(Kind::Static),
         metric,
+        selection::keys(),
         [ROLE, TAG, DIMENSION].concat(),
     ]
     .concat()

@@ -87,6 +87,8 @@ pub struct JobStatus {
     pub resources: Option<usize>,
     /// What went wrong in the last run.
     pub error: Option<JobError>,
+    /// What is worth knowing without being wrong.
+    pub note: Option<String>,
 }
 
 /// What went wrong, and what to do.
@@ -111,7 +113,7 @@ h1{font-size:1.5rem;margin:0}header nav{margin-left:auto}a{color:var(--accent)}.
 .table{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{padding:.55rem .8rem;text-align:left;white-space:nowrap}\
 th{color:var(--dim);font-size:.8rem;font-weight:600}tbody tr.job td{border-top:1px solid var(--line)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
 .dot{display:inline-block;width:.6rem;height:.6rem;border-radius:50%;margin-right:.55rem;background:var(--good)}.dot.bad{background:var(--bad)}.dot.wait{background:var(--wait)}\
-tr.error td{white-space:normal;padding:0 .8rem .7rem 2rem;color:var(--bad);overflow-wrap:anywhere}tr.error .fix{color:var(--ink)}footer{margin-top:1rem;font-size:.85rem}";
+tr.error td{white-space:normal;padding:0 .8rem .7rem 2rem;color:var(--bad);overflow-wrap:anywhere}tr.error .fix{color:var(--ink)}tr.said td{white-space:normal;padding:0 .8rem .7rem 2rem;color:var(--wait);overflow-wrap:anywhere}footer{margin-top:1rem;font-size:.85rem}";
 
 /// The page.
 pub fn html(status: &Status) -> String {
@@ -251,6 +253,9 @@ fn row(out: &mut String, job: &JobStatus, now: Timestamp) {
             Escaped(&error.fix)
         );
     }
+    if let Some(note) = &job.note {
+        let _ = write!(out, "<tr class=\"said\"><td colspan=\"8\">{}</td></tr>", Escaped(note));
+    }
 }
 
 /// What YACE answers wherever it has nothing else to say.
@@ -260,6 +265,19 @@ pub fn yace_landing(version: &str) -> String {
          <h1>Yet Another CloudWatch Exporter, as served by raingauge</h1>\n<p>Version: {}</p>\n\
          <p><a href=\"/metrics\">Metrics</a> · <a href=\"/\">Status</a></p>\n</body>\n</html>\n",
         Escaped(version)
+    )
+}
+
+/// What stackdriver_exporter answers at `/`: the way to its metrics. Probes ask it often.
+pub fn stackdriver_landing(cloud_path: &str, telemetry_path: &str) -> String {
+    let cloud = format!("<li><a href=\"{}\">Metrics</a></li>", Escaped(cloud_path));
+    let own = format!("<li><a href=\"{}\">raingauge's own metrics</a></li>", Escaped(telemetry_path));
+    format!(
+        "<html lang=\"en\">\n<head><title>Stackdriver Exporter</title></head>\n<body>\n\
+         <h1>Stackdriver Exporter, as served by raingauge {}</h1>\n<ul>{cloud}{}\
+         <li><a href=\"/-/status\">Status</a></li></ul>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION"),
+        if cloud_path == telemetry_path { "" } else { &own },
     )
 }
 
@@ -316,6 +334,7 @@ mod tests {
             series: Some(140),
             resources: Some(7),
             error,
+            note: None,
         }
     }
 
@@ -345,12 +364,13 @@ mod tests {
         let error = JobError { message: evil.clone(), fix: evil.clone() };
         let mut all = job(Some(error));
         (all.kind, all.name, all.region, all.account) = (evil.clone(), evil.clone(), evil.clone(), evil.clone());
+        all.note = Some(evil.clone());
         let mut page = status(vec![all]);
         (page.version, page.source) = (evil.clone(), evil.clone());
         (page.notice, page.reload_error) = (Some(evil.clone()), Some(evil.clone()));
         let html = html(&page);
         assert!(!html.contains("<script") && !html.contains("alert('"), "{html}");
-        assert_eq!(html.matches("&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;").count(), 10);
+        assert_eq!(html.matches("&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;").count(), 11);
         assert!(!yace_landing(&evil).contains("<script"));
     }
 

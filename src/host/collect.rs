@@ -205,7 +205,7 @@ impl Running {
                 for (mount, space) in &spaces.list {
                     disk::measure(mount, space, *drop_device, &mut out);
                 }
-                failures.extend(unasked(spaces));
+                failures.extend(unasked(&spaces));
             }
             (_, sample, _) => measure_alone(&sample, &mut out),
         }
@@ -266,12 +266,18 @@ fn too_many(found: &Found) -> Option<Failure> {
     })
 }
 
-fn unasked(spaces: Spaces) -> Option<Failure> {
-    let mut first = spaces.first_failure?;
-    if spaces.failed > 1 {
-        first.message = format!("{} (and {} more file systems)", first.message, spaces.failed - 1);
-    }
-    Some(first)
+/// One failure for all: they mostly have one reason.
+fn unasked(spaces: &Spaces) -> Option<Failure> {
+    let (mount, why) = spaces.failed.first()?;
+    let others = match spaces.failed.len() {
+        1 => String::new(),
+        n => format!(" (and {} more file systems)", n - 1),
+    };
+    Some(Failure {
+        reason: Reason::Unreadable,
+        doing: format!("ask for the size of the file system on {}", mount.path),
+        message: format!("{why}{others}; leave it out by resources or ignore_file_system_types"),
+    })
 }
 
 fn losses(tally: &Tally) -> Option<Failure> {

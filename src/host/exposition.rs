@@ -35,6 +35,8 @@ pub(super) struct Facts {
     /// With `operstate`, where it is known.
     pub(super) interfaces: Vec<(Interface, Option<String>)>,
     pub(super) spaces: Vec<(Mount, Space)>,
+    /// Mounts that would not tell their size.
+    pub(super) unasked: Vec<Mount>,
     pub(super) uname: Option<Uname>,
 }
 
@@ -56,7 +58,7 @@ pub(super) fn snapshot(
     page.files(facts.file_nr.as_deref().unwrap_or_default());
     page.disks(&facts.devices);
     page.network(&facts.interfaces);
-    page.filesystems(&facts.spaces);
+    page.filesystems(&facts.spaces, &facts.unasked);
     page.uname(facts.uname.as_ref());
     let now = float(u64::try_from(wall.as_millis()).unwrap_or(0)) / 1000.0;
     page.gauge("node_time_seconds", "The system's time, since 1970.", &[], now);
@@ -205,9 +207,14 @@ impl Page {
         }
     }
 
-    fn filesystems(&mut self, spaces: &[(Mount, Space)]) {
-        for (mount, space) in spaces.iter().filter(|(_, s)| s.size > 0) {
-            let labels = [("device", &*mount.source), ("fstype", &*mount.fstype), ("mountpoint", &*mount.path)];
+    fn filesystems(&mut self, spaces: &[(Mount, Space)], unasked: &[Mount]) {
+        let asked = spaces.iter().map(|(mount, _)| (mount, 0.0));
+        for (mount, is_error) in asked.chain(unasked.iter().map(|mount| (mount, 1.0))) {
+            let help = "1 when the file system would not tell its size.";
+            self.gauge("node_filesystem_device_error", help, &mount_labels(mount), is_error);
+        }
+        for (mount, space) in spaces {
+            let labels = mount_labels(mount);
             for (what, help, n) in [
                 ("avail_bytes", "Free for everybody, in bytes.", space.available),
                 ("files", "File nodes.", space.files),
@@ -233,6 +240,10 @@ impl Page {
         ];
         self.gauge("node_uname_info", "Always 1; the labels are what uname(2) says.", &labels, 1.0);
     }
+}
+
+fn mount_labels(mount: &Mount) -> [(&str, &str); 3] {
+    [("device", &mount.source), ("fstype", &mount.fstype), ("mountpoint", &mount.path)]
 }
 
 fn is_same(a: &SeriesSet, b: &SeriesSet) -> bool {

@@ -55,7 +55,8 @@ impl NodeSource {
         match self.guard.run("measure file systems", move || root.spaces(is_shown_mount)).await {
             Ok(Ok(spaces)) => {
                 facts.spaces = spaces.list;
-                failures.extend(spaces.first_failure);
+                // Shown as what they are: there may always be some that only root may ask.
+                facts.unasked = spaces.failed.into_iter().map(|(mount, _)| mount).collect();
             }
             Ok(Err(error)) => failures.push(error.into()),
             Err(failure) => failures.push(failure),

@@ -74,10 +74,8 @@ impl From<Unreadable> for Failure {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spaces {
     pub(super) list: Vec<(Mount, Space)>,
-    /// How many could not be asked.
-    pub(super) failed: usize,
-    /// The first of them.
-    pub(super) first_failure: Option<Failure>,
+    /// Those that could not be asked, and why.
+    pub(super) failed: Vec<(Mount, String)>,
 }
 
 /// Who the kernel says it is.
@@ -177,14 +175,7 @@ impl Root {
             }
             match space(&path) {
                 Ok(space) => spaces.list.push((mount, space)),
-                Err(error) => {
-                    spaces.failed += 1;
-                    spaces.first_failure.get_or_insert_with(|| Failure {
-                        reason: Reason::Unreadable,
-                        doing: format!("ask for the size of the file system on {}", mount.path),
-                        message: error.to_string(),
-                    });
-                }
+                Err(error) => spaces.failed.push((mount, error.to_string())),
             }
         }
         Ok(spaces)

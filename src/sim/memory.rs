@@ -12,16 +12,17 @@ use tokio::time::Instant;
 
 use crate::aws::api::{
     Account, Answered, Api, Identified, ListMetricsRequest, ListedMetric, MetricDataRequest, MetricResult,
-    MetricStatisticsRequest, Page, Point, Resource, StatisticsPoint,
+    MetricStatisticsRequest, Owner, Page, Point, Resource, StatisticsPoint,
 };
 use crate::aws::job::Dimension;
-use crate::aws::question::{DB_INSTANCES, FUNCTIONS, HTTP_APIS, Question, REST_APIS, TABLE, Value};
+use crate::aws::question::{DB_INSTANCES, FUNCTIONS, HTTP_APIS, Question, REGIONS, REST_APIS, TABLE, Value};
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use crate::sim::cloud::{Booked, Caller, Cloud, Fate, Spoil, TimeSource, ended};
 use crate::sim::fault::{Effect, Faults};
+use crate::sim::google::MemoryGoogle;
 use crate::sim::ledger::{Ended, Ledger};
-use crate::sim::ops::listing::{self, ListRequest, place_of};
+use crate::sim::ops::listing::{self, Item, ListRequest, place_of};
 use crate::sim::ops::metric_data::{self, DataQuery, DataRequest, Dim};
 use crate::sim::ops::metric_statistics::{self, StatisticsRequest};
 use crate::sim::ops::resources::{self, ResourcesRequest};
@@ -52,6 +53,11 @@ impl MemoryCloud {
     pub fn api(&self, account: &str, region: &str) -> MemoryApi {
         let caller = Caller { account: account.into(), region: region.into() };
         MemoryApi { cloud: Arc::clone(&self.cloud), caller }
+    }
+
+    /// The Google half, as its own credentials see it.
+    pub fn google(&self) -> MemoryGoogle {
+        MemoryGoogle { cloud: Arc::clone(&self.cloud) }
     }
 
     /// The switchboard of the faults.
@@ -127,6 +133,22 @@ impl MemoryApi {
         Answered { result, call }
     }
 
+    fn listed(&self, item: &Item, owners: bool) -> Option<ListedMetric> {
+        let owner = owners.then(|| Text::clone(item.owner()));
+        let (name, dimensions) = match item {
+            Item::World(place, id) => {
+                let series = place.series().get(*id as usize)?;
+                (Text::clone(&self.cloud.world.profile(series)?.metric), series.dimensions.to_vec())
+            }
+            Item::Pushed(series) => {
+                let dimension =
+                    |(n, v): &(String, String)| Dimension { name: n.as_str().into(), value: v.as_str().into() };
+                (series.metric.as_str().into(), series.dimensions.iter().map(dimension).collect())
+            }
+        };
+        Some(ListedMetric { name, dimensions, owner })
+    }
+
     async fn identify(&self) -> Identified {
         let account = &self.caller.account;
         let known = self.cloud.world.account(account);
@@ -192,7 +214,7 @@ impl Api for MemoryApi {
 
     fn get_resources<'a>(
         &'a self,
-        types: &'a [&'static str],
+        types: &'a [Text],
         tag_keys: &'a [Text],
         page: Option<String>,
     ) -> BoxFuture<'a, Answered<Page<Resource>>> {
@@ -222,20 +244,17 @@ impl Api for MemoryApi {
         Box::pin(async move {
             let request = ListRequest {
                 namespace: Some(Cow::Borrowed(&*asked.namespace)),
-                metric: Some(Cow::Borrowed(&*asked.metric)),
+                metric: asked.metric.as_deref().map(Cow::Borrowed),
                 dimensions: Vec::new(),
                 recently_active: asked.recently_active.then_some(Cow::Borrowed("PT3H")),
+                linked: asked.owner != Owner::Own,
+                owner: if let Owner::Account(id) = &asked.owner { Some(Cow::Borrowed(&**id)) } else { None },
                 token: page.map(Cow::Owned),
             };
-            let place = place_of(&self.cloud, &self.caller);
             self.call("cloudwatch", "ListMetrics", request.token.as_deref(), |spoil| {
-                let listed = listing::list(&self.cloud, &self.caller, place.as_deref(), &request, self.cloud.now())?;
-                let series = listed.series.iter().filter_map(|id| place.as_deref()?.series().get(*id as usize));
-                let metric = |series: &crate::sim::world::Series| ListedMetric {
-                    name: Text::clone(&asked.metric),
-                    dimensions: series.dimensions.to_vec(),
-                };
-                Ok(emptied(Page { items: series.map(metric).collect(), next: listed.next }, spoil))
+                let listed = listing::list(&self.cloud, &self.caller, &request, self.cloud.now())?;
+                let metric = |item: &Item| self.listed(item, listed.owners);
+                Ok(emptied(Page { items: listed.items.iter().filter_map(metric).collect(), next: listed.next }, spoil))
             })
             .await
         })
@@ -302,6 +321,10 @@ impl Api for MemoryApi {
                         let xml = described::databases(&self.cloud, &self.caller, !spoil.is_empty());
                         return Ok((xml.into_bytes(), MetricsRequested::default(), 1));
                     }
+                    REGIONS => {
+                        let xml = described::regions(&self.cloud, !spoil.is_empty());
+                        return Ok((xml.into_bytes(), MetricsRequested::default(), 1));
+                    }
                     _ if spoil.is_empty() => serde_json::json!({}),
                     REST_APIS => apis::rest(),
                     HTTP_APIS => apis::http(&self.cloud, &self.caller),
@@ -348,6 +371,7 @@ fn data_request<'a>(asked: &'a MetricDataRequest<'a>, page: Option<String>) -> D
         request.dimensions.extend(query.dimensions.iter().map(borrowed));
         request.queries.push(DataQuery {
             id: Cow::Owned(format!("id_{i}")),
+            account: query.owner.as_deref().map(Cow::Borrowed),
             namespace: Cow::Borrowed(asked.namespace),
             metric: Cow::Borrowed(&query.metric),
             dimensions: first..request.dimensions.len(),

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::model::Text;
+use crate::sim::google::GoogleSpec;
 use crate::sim::quota::QuotaSpec;
 
 /// A service with resources, tags and metrics.
@@ -109,7 +110,10 @@ pub struct WorldSpec {
     pub seed: u64,
     /// At least one; the first is the caller's own, the others are reached by AssumeRole.
     pub accounts: Vec<AccountSpec>,
-    /// Regions with resources. Other regions exist and are empty.
+    /// Monitoring account and source account, each an id: the first reads the metrics of the second (CloudWatch cross-account
+    /// observability).
+    pub links: Vec<(Text, Text)>,
+    /// Regions with resources, which are those that the accounts have enabled. Other regions exist and are empty.
     pub regions: Vec<Text>,
     /// Resources of a service in each account and region.
     pub services: Vec<(Kind, usize)>,
@@ -131,6 +135,8 @@ pub struct WorldSpec {
     pub quotas: QuotaSpec,
     /// How long the credentials of an assumed role are good for, when the caller does not say.
     pub session: Duration,
+    /// The Google half.
+    pub google: GoogleSpec,
 }
 
 impl WorldSpec {
@@ -139,6 +145,7 @@ impl WorldSpec {
         Self {
             seed: 1,
             accounts: vec![account(0, "raingauge-sim")],
+            links: Vec::new(),
             regions: vec!["eu-west-1".into()],
             services: Vec::new(),
             custom: Vec::new(),
@@ -150,6 +157,7 @@ impl WorldSpec {
             pages: PageSizes::default(),
             quotas: QuotaSpec::aws(),
             session: Duration::from_hours(1),
+            google: GoogleSpec::default(),
         }
     }
 
@@ -157,6 +165,7 @@ impl WorldSpec {
     pub fn demo() -> Self {
         let mut spec = Self::empty();
         spec.accounts.push(account(1, "raingauge-sim-staging"));
+        spec.links.push(("000000000000".into(), "000000000001".into()));
         spec.regions.push("us-east-1".into());
         spec.services = Kind::ALL.iter().map(|kind| (*kind, 6)).collect();
         spec.custom = vec![CustomNamespace {
@@ -165,6 +174,7 @@ impl WorldSpec {
             dimensions: vec!["Service".into(), "Shop".into()],
             count: 4,
         }];
+        spec.google = GoogleSpec::demo();
         spec.awkward_tags = true;
         spec.untagged_percent = 5;
         // The demo's clock may run fast, while SDKs renew credentials by the machine's: let them outlive every demo.

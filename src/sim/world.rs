@@ -72,6 +72,11 @@ impl World {
         self.inner.spec.accounts.iter().find(|account| &*account.id == id)
     }
 
+    /// The accounts whose metrics this one reads.
+    pub(crate) fn linked_to<'a>(&'a self, monitoring: &'a str) -> impl Iterator<Item = &'a Text> {
+        self.inner.spec.links.iter().filter(move |(to, _)| **to == *monitoring).map(|(_, source)| source)
+    }
+
     /// A region of an account; `None` where there is nothing.
     pub(crate) fn place(&self, account: &Text, region: &Text) -> Option<Arc<Place>> {
         self.inner.places.load().get(&(Arc::clone(account), Arc::clone(region))).cloned()
@@ -99,6 +104,13 @@ impl World {
     pub fn delete(&self, account: &str, region: &str, arn: &str, now: Timestamp) -> bool {
         self.change(account, region, |place| place.resource_mut(arn).map(|resource| resource.gone = Some(now)))
             .is_some()
+    }
+
+    /// A resource has no data from `from` on, until `until` when that is given (an instance that is stopped and started); its tags
+    /// stay. False: there is no such resource.
+    pub fn quiet(&self, account: &str, region: &str, arn: &str, from: Timestamp, until: Option<Timestamp>) -> bool {
+        let quiet = |place: &mut Place| place.resource_mut(arn).map(|resource| resource.quiet = Some((from, until)));
+        self.change(account, region, quiet).is_some()
     }
 
     /// Replaces the tags of a resource. False: there is no such resource.

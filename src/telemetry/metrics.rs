@@ -58,6 +58,7 @@ use Type::{Counter as C, Gauge as G, Histogram as H};
 const JOB: &[&str] = &["job", "region", "account"];
 const RUN: &[&str] = &["job", "region", "account", "run"];
 const FAILURE: &[&str] = &["job", "region", "account", "run", "reason"];
+const LEFT_OUT: &[&str] = &["job", "region", "account", "reason"];
 const CALL: &[&str] = &["service", "operation", "region", "account"];
 const FAILED_CALL: &[&str] = &["service", "operation", "region", "account", "reason"];
 const COST: &[&str] = &["operation", "region", "account", "reading"];
@@ -96,6 +97,12 @@ const JOB_FAILURES: Description =
 const JOB_SERIES: Description = row("raingauge_job_series", G, JOB, "Series that the job's last fetch had a value for");
 const JOB_RESOURCES: Description =
     row("raingauge_job_resources", G, JOB, "Resources that the job's last discovery found");
+const JOB_LEFT_OUT: Description = row(
+    "raingauge_job_left_out_series",
+    G,
+    JOB,
+    "Series that the job has beyond its maxSeries, and that are not exported",
+);
 const API_CALLS: Description =
     row("raingauge_api_calls_total", C, CALL, "Calls of cloud APIs, each page counted, retries not");
 const API_RETRIES: Description =
@@ -115,6 +122,18 @@ const METRICS_REQUESTED: Description = row(
     C,
     &["region", "account", "reading"],
     "Metrics requested from APIs that bill by metric, under both readings of the price list",
+);
+const SERIES_RETURNED: Description = row(
+    "raingauge_series_returned_total",
+    C,
+    &["region", "account"],
+    "Time series in the answers of APIs that bill by what they return",
+);
+const SERIES_LEFT_OUT: Description = row(
+    "raingauge_series_left_out_total",
+    C,
+    LEFT_OUT,
+    "Time series of answers that cannot be shown, once for each answer",
 );
 const DOLLARS: Description = row(
     "raingauge_estimated_cost_dollars_total",
@@ -205,6 +224,7 @@ pub const METRICS: &[Description] = &[
     JOB_FAILURES,
     JOB_DURATION,
     JOB_LAST_SUCCESS,
+    JOB_LEFT_OUT,
     JOB_OVERLAPS,
     JOB_RESOURCES,
     JOB_RUNS,
@@ -220,6 +240,8 @@ pub const METRICS: &[Description] = &[
     PUSH_QUEUE_BYTES,
     PUSH_QUEUE,
     PUSH_SENT,
+    SERIES_LEFT_OUT,
+    SERIES_RETURNED,
     START_TIME,
     STATSD_LOST,
 ];
@@ -249,12 +271,15 @@ pub(super) struct Metrics {
     pub(super) job_failures: Family<Labels<5>, Counter>,
     pub(super) job_series: Family<Labels<3>, Gauge>,
     pub(super) job_resources: Family<Labels<3>, Gauge>,
+    pub(super) job_left_out: Family<Labels<3>, Gauge>,
     pub(super) api_calls: Family<Labels<4>, Counter>,
     pub(super) api_retries: Family<Labels<4>, Counter>,
     pub(super) api_throttles: Family<Labels<4>, Counter>,
     pub(super) api_failures: Family<Labels<5>, Counter>,
     pub(super) api_duration: Latencies,
     pub(super) requested: Family<Labels<3>, Counter>,
+    pub(super) series_returned: Family<Labels<2>, Counter>,
+    pub(super) series_left_out: Family<Labels<4>, Counter>,
     pub(super) dollars: Family<Labels<4>, Sum>,
     pub(super) page_renders: Family<Labels<3>, Counter>,
     pub(super) page_render_time: Family<Labels<3>, Sum>,
@@ -302,12 +327,15 @@ impl Metrics {
         register(r, &JOB_FAILURES, &m.job_failures);
         register(r, &JOB_SERIES, &m.job_series);
         register(r, &JOB_RESOURCES, &m.job_resources);
+        register(r, &JOB_LEFT_OUT, &m.job_left_out);
         register(r, &API_CALLS, &m.api_calls);
         register(r, &API_RETRIES, &m.api_retries);
         register(r, &API_THROTTLES, &m.api_throttles);
         register(r, &API_FAILURES, &m.api_failures);
         register(r, &API_DURATION, &m.api_duration.0);
         register(r, &METRICS_REQUESTED, &m.requested);
+        register(r, &SERIES_RETURNED, &m.series_returned);
+        register(r, &SERIES_LEFT_OUT, &m.series_left_out);
         register(r, &DOLLARS, &m.dollars);
         register(r, &PAGE_RENDERS, &m.page_renders);
         register(r, &PAGE_RENDER_TIME, &m.page_render_time);

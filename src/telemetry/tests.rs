@@ -48,6 +48,7 @@ fn busy(yace: bool) -> Telemetry {
     t.record_run(&job(), RunKind::Fetch, took, &[], Some(140), None, both(now));
     t.record_run(&job(), RunKind::Fetch, took, &[failure(), failure()], None, None, both(now));
     t.overlap(&job(), RunKind::Fetch);
+    t.left_out(&job(), 5);
     t.reload(true, now);
     t.page_rendered(PageLabels { format: "text", escaping: "dots", encoding: "gzip" }, took);
     t.refused(Refusal::Unauthorized);

@@ -81,8 +81,14 @@ fn what_it_accepts_is_accepted() {
     }
 }
 
+fn refuses(text: &str, path: &str, word: &str) {
+    let mistakes = read(text).err().unwrap_or_else(|| panic!("accepted: {text}"));
+    let found = mistakes.mistakes.iter().any(|m| m.key_path == path && m.message.contains(word) && m.line > 0);
+    assert!(found, "{text}\nwants {path}: {word}\n{mistakes}");
+}
+
 #[test]
-fn what_it_refuses_is_refused_with_its_place() {
+fn plugins_that_it_refuses_are_refused_with_their_place() {
     for (text, path, word) in [
         (with(""), "metrics.metrics_collected", "at least one plugin"),
         (r#"{"metrics": {}}"#.into(), "metrics", "missing"),
@@ -132,6 +138,14 @@ fn what_it_refuses_is_refused_with_its_place() {
             "metrics.metrics_collected.mem.metrics_collection_interval",
             "172800",
         ),
+    ] {
+        refuses(&text, path, word);
+    }
+}
+
+#[test]
+fn special_plugins_that_it_refuses_are_refused_with_their_place() {
+    for (text, path, word) in [
         (
             with(r#""statsd": {"append_dimensions": {}}"#),
             "metrics.metrics_collected.statsd.append_dimensions",
@@ -160,6 +174,14 @@ fn what_it_refuses_is_refused_with_its_place() {
             "pattern",
         ),
         (with(r#""procstat": {"exe": "x"}"#), "metrics.metrics_collected", "at least one plugin"),
+    ] {
+        refuses(&text, path, word);
+    }
+}
+
+#[test]
+fn other_keys_that_it_refuses_are_refused_with_their_place() {
+    for (text, path, word) in [
         (beside(r#""aggregation_dimensions": ["InstanceId"]"#), "metrics.aggregation_dimensions[0]", "list"),
         (beside(r#""aggregation_dimensions": []"#), "metrics.aggregation_dimensions", "1 to 1024"),
         (beside(r#""append_dimensions": {"a": 1}"#), "metrics.append_dimensions.a", "string"),
@@ -173,9 +195,7 @@ fn what_it_refuses_is_refused_with_its_place() {
         (r#"{"agent": []}"#.into(), "agent", "object"),
         ("{,}".into(), "", "not JSON"),
     ] {
-        let mistakes = read(&text).err().unwrap_or_else(|| panic!("accepted: {text}"));
-        let found = mistakes.mistakes.iter().any(|m| m.key_path == path && m.message.contains(word) && m.line > 0);
-        assert!(found, "{text}\nwants {path}: {word}\n{mistakes}");
+        refuses(&text, path, word);
     }
 }
 

@@ -6,7 +6,7 @@
 //! and the pump as the agent has them, against the simulated CloudWatch over HTTP.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,6 +58,11 @@ fn minute(start: i64, n: usize) -> Vec<Datum> {
     (0..METRICS).map(datum).collect()
 }
 
+/// To the parent process.
+fn say(line: &str) {
+    std::io::stdout().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
 async fn work(job: &str) {
     let [directory, endpoint, start, from] = job.split(' ').collect::<Vec<_>>()[..] else { panic!("{job}") };
     let emulator = Emulator {
@@ -75,7 +80,7 @@ async fn work(job: &str) {
         let waiting = Arc::clone(&waiting);
         Arc::new(move |event| match event {
             Event::Queue(queue) => waiting.store(queue.data, Ordering::SeqCst),
-            Event::Sent(data) => println!("sent {data}"),
+            Event::Sent(data) => say(&format!("sent {data}")),
             _ => {}
         })
     };
@@ -86,15 +91,15 @@ async fn work(job: &str) {
     tokio::spawn(running);
     let start = start.parse().unwrap();
     for n in from.parse().unwrap()..MINUTES {
-        println!("begin {n}");
+        say(&format!("begin {n}"));
         let (pump, data) = (Arc::clone(&pump), minute(start, n));
         tokio::task::spawn_blocking(move || pump.put(data)).await.unwrap();
-        println!("end {n}");
+        say(&format!("end {n}"));
     }
     while waiting.load(Ordering::SeqCst) > 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    println!("drained");
+    say("drained");
 }
 
 struct Worker {

@@ -1,10 +1,11 @@
 //! What arrives, and what happens when CloudWatch fails.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use raingauge::aws::metadata::Endpoint;
 use raingauge::clock::Clock;
 use raingauge::sim::{Effect, Fault, PushedSeries, SimCloud, WorldSpec};
+use tokio::time::Instant;
 
 use crate::bridge::TestBridge;
 
@@ -110,7 +111,7 @@ async fn survives(effect: Effect, reason: &str) {
     assert!(status.contains("failed to"), "{status}");
     cloud.faults().remove(id);
     let after = bridge.wait_for("recovery", |p| p.sum("raingauge_push_sent_data_total", &[]) >= waiting).await;
-    assert_eq!(after.sum("raingauge_push_lost_data_total", &[]), 0.0, "{}", after.text);
+    assert!(after.sum("raingauge_push_lost_data_total", &[]) < 1.0, "{}", after.text);
     bridge.stop().await;
 }
 

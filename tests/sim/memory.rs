@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use raingauge::aws::api::{Api, ListMetricsRequest, MetricDataRequest, MetricQuery, Page};
+use raingauge::aws::api::{Api, ListMetricsRequest, MetricDataRequest, MetricQuery, Owner, Page};
 use raingauge::model::{Text, Timestamp};
 use raingauge::seam::Reason;
 use raingauge::sim::world::SeriesName;
@@ -33,6 +33,7 @@ async fn minutes(cloud: &MemoryCloud, api: &MemoryApi, name: &SeriesName, back: 
         metric: Text::clone(&name.metric),
         dimensions: Arc::clone(&name.dimensions),
         statistic: "Sum".into(),
+        owner: None,
     };
     let request = MetricDataRequest {
         namespace: &name.namespace,
@@ -87,8 +88,12 @@ async fn data_end_with_the_resource_and_the_listing_two_weeks_later() {
     let (cloud, api) = cloud(spec);
     let arn = cloud.world().add(HOME, REGION, Kind::Sqs, START).unwrap();
     let listed = async |recently_active| {
-        let request =
-            ListMetricsRequest { namespace: "AWS/SQS".into(), metric: "SentMessageSize".into(), recently_active };
+        let request = ListMetricsRequest {
+            namespace: "AWS/SQS".into(),
+            metric: Some("SentMessageSize".into()),
+            recently_active,
+            owner: Owner::Own,
+        };
         api.list_metrics(&request, None).await.result.unwrap().items.len()
     };
     assert_eq!(listed(false).await, 1, "a new metric is listed after a while");
@@ -120,12 +125,12 @@ async fn faults_have_reasons_and_the_books_know() {
         (Effect::Malformed, Reason::BadAnswer),
     ] {
         cloud.faults().add(Fault::new(effect).times(1));
-        let answered = api.get_resources(&["sqs"], &[], None).await;
+        let answered = api.get_resources(&["sqs".into()], &[], None).await;
         assert_eq!(answered.result.unwrap_err().reason, reason);
         assert_eq!((answered.call.failed, answered.call.throttles > 0), (Some(reason), reason == Reason::Throttled));
     }
     cloud.faults().add(Fault::new(Effect::LatencyMillis(1500)).times(1));
-    let answered = api.get_resources(&["sqs"], &["env".into()], None).await;
+    let answered = api.get_resources(&["sqs".into()], &["env".into()], None).await;
     assert_eq!(answered.call.duration, Duration::from_millis(1500));
     assert_eq!(answered.result.unwrap().items.len(), 1);
     let bill = cloud.ledger().bill();
@@ -138,8 +143,12 @@ async fn pages_in_memory_are_those_of_the_wire() {
     let mut spec = WorldSpec::empty().with(Kind::Ec2, 7);
     spec.pages.list_metrics = 3;
     let (_, api) = cloud(spec);
-    let request =
-        ListMetricsRequest { namespace: "AWS/EC2".into(), metric: "CPUUtilization".into(), recently_active: false };
+    let request = ListMetricsRequest {
+        namespace: "AWS/EC2".into(),
+        metric: Some("CPUUtilization".into()),
+        recently_active: false,
+        owner: Owner::Own,
+    };
     let (mut page, mut sizes) = (None, Vec::new());
     loop {
         let Page { items, next } = api.list_metrics(&request, page).await.result.unwrap();

@@ -17,11 +17,13 @@
 
 use regex::Regex;
 
+use crate::model::Text;
+
 /// A mapping, ready to be tried.
 #[derive(Debug)]
 pub struct ArnMatcher {
     /// The dimensions that it finds, in the order of their values. At least one.
-    pub dimensions: Box<[&'static str]>,
+    pub dimensions: Box<[Text]>,
     regex: Regex,
 }
 
@@ -33,17 +35,24 @@ impl ArnMatcher {
     }
 }
 
-/// Why a mapping could not be compiled: a mistake in the table.
+/// Why a mapping could not be compiled: a mistake in the table, or in a file's own row.
 #[derive(Debug, thiserror::Error)]
-#[error("compile the mapping {mapping:?}: {why}; see the notation in aws/catalog/pattern.rs")]
+#[error("compile the mapping {mapping:?}: {why}; docs/selection.md explains the notation")]
 pub struct BadMapping {
-    mapping: &'static str,
+    mapping: String,
     why: String,
 }
 
+impl BadMapping {
+    /// Without the mapping itself, for whoever shows that anyway.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+}
+
 /// Compiles a mapping.
-pub fn compile(mapping: &'static str) -> Result<ArnMatcher, BadMapping> {
-    let bad = |why: &str| BadMapping { mapping, why: why.to_owned() };
+pub fn compile(mapping: &str) -> Result<ArnMatcher, BadMapping> {
+    let bad = |why: &str| BadMapping { mapping: mapping.to_owned(), why: why.to_owned() };
     let mut regex = String::new();
     let mut dimensions = Vec::new();
     let mut rest = mapping;
@@ -56,7 +65,7 @@ pub fn compile(mapping: &'static str) -> Result<ArnMatcher, BadMapping> {
     while let Some((text, after)) = rest.split_once('{') {
         push_literal(&mut regex, text);
         let (inside, after) = split_brace(after).ok_or_else(|| bad("a brace is not closed"))?;
-        dimensions.extend(push_braced(&mut regex, inside).map_err(bad)?);
+        dimensions.extend(push_braced(&mut regex, inside).map_err(bad)?.map(Text::from));
         rest = after;
     }
     push_literal(&mut regex, rest);
@@ -69,7 +78,7 @@ pub fn compile(mapping: &'static str) -> Result<ArnMatcher, BadMapping> {
 }
 
 /// Splits behind the brace that closes the one just opened; braces nest one level deep.
-fn split_brace(text: &'static str) -> Option<(&'static str, &'static str)> {
+fn split_brace(text: &str) -> Option<(&str, &str)> {
     let mut depth = 1_u8;
     for (at, c) in text.char_indices() {
         match c {
@@ -85,7 +94,7 @@ fn split_brace(text: &'static str) -> Option<(&'static str, &'static str)> {
 }
 
 /// Appends what stands in one pair of braces; returns the dimension that it names, if it does.
-fn push_braced(regex: &mut String, inside: &'static str) -> Result<Option<&'static str>, &'static str> {
+fn push_braced<'m>(regex: &mut String, inside: &'m str) -> Result<Option<&'m str>, &'static str> {
     const SEGMENT: &str = r"[^/\n]+";
     if inside == "_" {
         regex.push_str(SEGMENT);

@@ -4,18 +4,18 @@
 //! Rows without resource types are namespaces whose metrics are shown without a resource. What looks odd (ELB also
 //! lists application load balancers, KafkaConnect asks for clusters) is what YACE does, and dashboards depend on it.
 
-use super::{Lookup, Service, ValueFix};
+use super::{Lookup, Row, ValueFix};
 
 const fn row(
     namespace: &'static str,
     alias: &'static str,
     resource_types: &'static [&'static str],
     mappings: &'static [&'static str],
-) -> Service {
-    Service::new(namespace, alias, resource_types, mappings)
+) -> Row {
+    Row::new(namespace, alias, resource_types, mappings)
 }
 
-pub(super) static SERVICES: [Service; 109] = [
+pub(super) const ROWS: [Row; 109] = [
     row("CWAgent", "cwagent", &[], &[]),
     row("AWS/Usage", "usage", &[], &[]),
     row("AWS/CertificateManager", "acm", &["acm:certificate"], &["{CertificateArn*}"]),

@@ -18,11 +18,11 @@ fn dimensions(namespace: &str, arn: &str) -> String {
 #[test]
 fn the_table_is_whole() {
     assert_eq!(services().len(), 109);
-    let names: HashSet<_> = services().iter().map(|s| s.namespace).collect();
+    let names: HashSet<_> = services().iter().map(|s| &*s.namespace).collect();
     assert_eq!(names.len(), 109, "a namespace stands twice");
     for row in services() {
         assert!(!row.namespace.is_empty() && !row.alias.is_empty(), "{}", row.namespace);
-        for mapping in row.mappings {
+        for mapping in &row.mappings {
             let matcher = pattern::compile(mapping).unwrap_or_else(|e| panic!("{}: {e}", row.namespace));
             assert!(!matcher.dimensions.is_empty(), "{}: {mapping}", row.namespace);
         }
@@ -33,7 +33,7 @@ fn the_table_is_whole() {
 
 #[test]
 fn rows_carry_their_exceptions() {
-    let with = |f: fn(&Service) -> bool| services().iter().filter(|s| f(s)).map(|s| s.namespace).collect::<Vec<_>>();
+    let with = |f: fn(&Service) -> bool| services().iter().filter(|s| f(s)).map(|s| &*s.namespace).collect::<Vec<_>>();
     assert_eq!(with(|s| s.value_fix != ValueFix::None), ["AWS/AmazonMQ", "AWS/SageMaker"]);
     assert_eq!(with(|s| !s.enhanced_metrics.is_empty()), ["AWS/DynamoDB", "AWS/ElastiCache", "AWS/Lambda", "AWS/RDS"]);
     assert_eq!(with(|s| s.lookup != Lookup::None).len(), 8);
@@ -51,8 +51,8 @@ fn rows_are_found_by_namespace_and_alias() {
     assert_eq!(service("AWS/EC2").map(|s| s.alias), Some("ec2"));
     assert_eq!(service("AWS/Network Manager").map(|s| s.alias), Some("networkmanager"));
     assert!(service("aws/ec2").is_none() && service("ec2").is_none());
-    assert_eq!(by_alias("redshift").map(|s| s.namespace), Some("AWS/Redshift"), "the first of two rows");
-    assert_eq!(by_alias("alb").map(|s| s.namespace), Some("AWS/ApplicationELB"));
+    assert_eq!(by_alias("redshift").map(|s| &*s.namespace), Some("AWS/Redshift"), "the first of two rows");
+    assert_eq!(by_alias("alb").map(|s| &*s.namespace), Some("AWS/ApplicationELB"));
     assert!(by_alias("AWS/EC2").is_none());
 }
 

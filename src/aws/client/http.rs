@@ -23,8 +23,19 @@ pub struct Network {
     pub ca_bundle: Option<Vec<u8>>,
     /// `AWS_ENDPOINT_URL_<SERVICE>` of the services whose calls are signed by hand.
     pub endpoints: Endpoints,
+    /// Which profile of which file, where somebody says so; else the SDK's usual ones.
+    pub profile: Profile,
     /// A simulated cloud in place of AWS, with the keys that it takes. Only `demo` and tests set it.
     pub emulator: Option<Emulator>,
+}
+
+/// Where credentials are looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The profile's name.
+    pub name: Option<String>,
+    /// The shared credentials file.
+    pub file: Option<String>,
 }
 
 /// A simulated cloud.

@@ -1,16 +1,20 @@
 //! Which series of a plan are due, and what their answers mean for when they are due next.
 
+use std::sync::Arc;
+
+use super::RunClock;
 use crate::aws::api::{MetricQuery, Point};
 use crate::aws::batch::{QueryResult, Window};
 use crate::aws::cadence::{Beat, Learned, Lessons, Rhythm, Track, Verdict};
 use crate::aws::inventory::Inventory;
 use crate::aws::job::{Job, Pace};
+use crate::aws::oracle::{self, Idle};
 use crate::aws::plan::{self, Batch, Plan, Target};
 use crate::model::{Text, Timestamp};
 
 /// Targets ask at some moment of so many seconds after a point is expected: enough for a fleet not to ask in one second,
 /// less than a minute so that values are not late.
-const JITTER_SECONDS: u32 = 20;
+const JITTER_SECONDS: u32 = 10;
 
 /// The times of a job's series.
 pub(crate) struct Paced {
@@ -31,9 +35,65 @@ pub(super) struct Chosen {
     parts: Vec<Batch>,
 }
 
+/// The series that the oracle says have no data.
+pub(super) struct Spared {
+    pub(super) word: Arc<Idle>,
+    /// At the series' positions.
+    series: Vec<bool>,
+}
+
+impl Spared {
+    /// `None`: the word is about another inventory, or there is none of them.
+    pub(super) fn of(word: Arc<Idle>, inventory: &Arc<Inventory>, job: &Job) -> Option<Self> {
+        if !Arc::ptr_eq(&word.inventory, inventory) || word.metrics.is_empty() {
+            return None;
+        }
+        let (mut series, mut idle) = (Vec::new(), word.metrics.iter().peekable());
+        for (at, found) in inventory.metrics.iter().enumerate() {
+            let is_idle = idle.next_if_eq(&&at).is_some();
+            let statistics = job.metrics.get(found.entry).map_or(0, |m| m.statistics.len());
+            series.extend(std::iter::repeat_n(is_idle, statistics));
+        }
+        Some(Self { word, series })
+    }
+
+    /// Whether a series of a batch has no data in its window, as far as is known.
+    pub(super) fn has(&self, batch: &Batch, series: u32, clock: RunClock) -> bool {
+        let start = || batch.rhythm.window(clock.wall(), 0, batch.length_seconds).0;
+        self.series.get(series as usize).copied().unwrap_or(false)
+            && clock.steady() < self.word.until
+            && clock.wall().since(start()) <= oracle::RECENT
+    }
+}
+
 impl Chosen {
     pub(super) fn all(plan: &Plan) -> Self {
         Self { whole: (0..plan.batches.len()).collect(), parts: Vec::new() }
+    }
+
+    /// What is wanted: batches of the plan as far as they are wanted as a whole, others made for the rest.
+    pub(super) fn of(job: &Job, plan: &Plan, wants: impl Fn(u32) -> bool) -> Self {
+        let mut chosen = Self { whole: Vec::new(), parts: Vec::new() };
+        let mut rest: Vec<Vec<(MetricQuery, Target)>> = Vec::new();
+        rest.resize_with(plan.groups.len(), Vec::new);
+        for (at, batch) in plan.batches.iter().enumerate() {
+            match batch.targets.iter().filter(|t| wants(t.series)).count() {
+                0 => {}
+                n if n == batch.targets.len() => chosen.whole.push(at),
+                _ => {
+                    let some = batch.queries.iter().zip(&batch.targets).filter(|(_, t)| wants(t.series));
+                    if let Some(rest) = rest.get_mut(batch.group) {
+                        rest.extend(some.map(|(q, t)| (q.clone(), *t)));
+                    }
+                }
+            }
+        }
+        for (group, rest) in rest.into_iter().enumerate().filter(|(_, rest)| !rest.is_empty()) {
+            if let Some(like) = plan.batches.iter().find(|b| b.group == group) {
+                chosen.parts.extend(plan::part_of(job, like, rest));
+            }
+        }
+        chosen
     }
 
     /// The batches, with their positions in the plan where they have one.
@@ -44,10 +104,10 @@ impl Chosen {
 }
 
 impl Paced {
-    /// For a plan whose series are not all asked for at every run.
+    /// For a plan whose series may not all be asked for at every run.
     pub(super) fn of(job: &Job, region: &Text, inventory: &Inventory, plan: &Plan) -> Option<Self> {
         let every_run = Pace::Every(job.timing.interval);
-        if plan.groups.iter().all(|g| g.pace == every_run) {
+        if !job.timing.activity_oracle && plan.groups.iter().all(|g| g.pace == every_run) {
             return None;
         }
         let parts = [&*job.namespace, "/", &*job.name, "/", &**region, "/", &*inventory.account.id];
@@ -81,32 +141,6 @@ impl Paced {
                 *learned = *known;
             }
         }
-    }
-
-    /// The batches that are due: those of the plan as far as they are due as a whole, others made for the rest.
-    pub(super) fn choose(&self, job: &Job, plan: &Plan, now: Timestamp) -> Chosen {
-        let mut chosen = Chosen { whole: Vec::new(), parts: Vec::new() };
-        let mut rest: Vec<Vec<(MetricQuery, Target)>> = Vec::new();
-        rest.resize_with(plan.groups.len(), Vec::new);
-        for (at, batch) in plan.batches.iter().enumerate() {
-            let due = || batch.targets.iter().filter(|t| self.is_due(t.series, now));
-            match due().count() {
-                0 => {}
-                n if n == batch.targets.len() => chosen.whole.push(at),
-                _ => {
-                    let some = batch.queries.iter().zip(&batch.targets).filter(|(_, t)| self.is_due(t.series, now));
-                    if let Some(rest) = rest.get_mut(batch.group) {
-                        rest.extend(some.map(|(q, t)| (q.clone(), *t)));
-                    }
-                }
-            }
-        }
-        for (group, rest) in rest.into_iter().enumerate().filter(|(_, rest)| !rest.is_empty()) {
-            if let Some(like) = plan.batches.iter().find(|b| b.group == group) {
-                chosen.parts.extend(plan::part_of(job, like, rest));
-            }
-        }
-        chosen
     }
 
     pub(crate) fn is_due(&self, series: u32, now: Timestamp) -> bool {
@@ -174,6 +208,16 @@ impl Paced {
         let beat = self.beat(group, rhythm, now);
         if let Some(track) = self.tracks.get_mut(series as usize) {
             track.failed(&beat);
+        }
+    }
+
+    /// It has no data, and was not asked for.
+    pub(super) fn skipped(&mut self, batch: &Batch, series: u32, now: Timestamp) {
+        let (_, window_end) = batch.rhythm.window(now, self.late_seconds(batch.group), batch.length_seconds);
+        let beat = self.beat(batch.group, &batch.rhythm, now);
+        if let Some(track) = self.tracks.get_mut(series as usize) {
+            track.skipped(&beat);
+            track.whole_until = u32::try_from(window_end.as_secs()).unwrap_or(0);
         }
     }
 

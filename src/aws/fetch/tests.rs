@@ -1,5 +1,7 @@
 #![allow(clippy::unreachable, reason = "a fetch makes no other calls")]
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::aws::api::{
     Account, Answered, Identified, ListMetricsRequest, ListedMetric, MetricDataRequest, MetricResult,
@@ -56,7 +58,7 @@ impl Api for Cloud {
 
     fn get_resources<'a>(
         &'a self,
-        _: &'a [&'static str],
+        _: &'a [Text],
         _: &'a [Text],
         _: Option<String>,
     ) -> BoxFuture<'a, Answered<Page<Resource>>> {
@@ -123,6 +125,7 @@ fn metric(name: &str, period: u32, all: bool) -> Metric {
         nil_to_zero: false,
         add_timestamp: all,
         export_all_data_points: all,
+        pattern: None,
     }
 }
 
@@ -139,11 +142,13 @@ fn job(metrics: Vec<Metric>, stale_after: Duration) -> Job {
         custom_tags: vec![],
         dimension_name_requirements: vec![],
         recently_active_only: false,
+        selection: crate::aws::job::Selection::default(),
         metrics_per_query: NonZeroU32::new(500).unwrap(),
         timing: Timing {
             interval,
             inventory_interval: interval,
             stale_after,
+            activity_oracle: false,
             deadline: None,
             priority: crate::seam::Priority::Normal,
         },
@@ -153,9 +158,16 @@ fn job(metrics: Vec<Metric>, stale_after: Duration) -> Job {
 fn fetch(job: Job) -> (Fetch, Arc<Cloud>) {
     let account = Account { id: "1".into(), alias: None };
     let none = || Arc::from(Vec::new());
-    let metrics =
-        (0..job.metrics.len()).map(|entry| FoundMetric { entry, dimensions: none(), resource: None }).collect();
-    let inventory = Inventory { account, resources: vec![], metrics };
+    let metrics = (0..job.metrics.len())
+        .map(|entry| FoundMetric {
+            entry,
+            name: Text::clone(&job.metrics[entry].name),
+            owner: None,
+            dimensions: none(),
+            resource: None,
+        })
+        .collect();
+    let inventory = Inventory { account, resources: vec![], metrics, owners: BTreeMap::new() };
     let (_, receiver) = watch::channel(Some(Arc::new(inventory)));
     let cloud = Arc::new(Cloud::default());
     (Fetch::new(Arc::new(job), Arc::clone(&cloud) as Arc<dyn Api>, Naming::default(), receiver), cloud)
@@ -245,7 +257,8 @@ fn a_long_window_is_never_shortened_by_catching_up() {
     let inventory = Inventory {
         account: Account { id: "1".into(), alias: None },
         resources: vec![],
-        metrics: vec![FoundMetric { entry: 0, dimensions, resource: None }],
+        metrics: vec![FoundMetric { entry: 0, name: "m".into(), owner: None, dimensions, resource: None }],
+        owners: BTreeMap::new(),
     };
     let plan = plan::plan_with(&job, Naming::default(), &"r".into(), &inventory, &[]);
     let end = 300_000;
@@ -344,4 +357,28 @@ async fn a_fixed_interval_survives_a_restart() {
     assert_eq!((cloud.windows.lock().unwrap().len(), outcome.next_due), (0, Some(Timestamp::from_secs(3_060))));
     after.collect(at(3_900), &mut |_| {}).await;
     assert_eq!(*cloud.windows.lock().unwrap(), [(3_000, 3_900)], "what was missed meanwhile is asked for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_all_points_are_asked_for_at_the_next_look() {
+    let all = Metric { pace: Pace::Auto, rule: WindowRule::Complete, delay_seconds: 120, ..metric("m", 300, true) };
+    let mut job = job(vec![all], Duration::from_secs(9_000));
+    job.timing.interval = Duration::from_secs(300);
+    let (mut fetch, cloud) = fetch(job);
+    let mut now = 300_000;
+    let mut ends = Vec::new();
+    for run in 0..30 {
+        *cloud.refuses.lock().unwrap() = (10..20).contains(&run);
+        let asked = cloud.windows.lock().unwrap().len();
+        let outcome = fetch.collect(at(now), &mut |_| {}).await;
+        let windows = cloud.windows.lock().unwrap()[asked..].to_vec();
+        ends.extend(windows.iter().map(|w| (run, w.0, w.1)));
+        let due = outcome.next_due.unwrap().as_secs();
+        assert!(due - now <= 600, "{due} {now}");
+        now = due;
+    }
+    let before = ends.iter().find(|(run, ..)| *run == 9).unwrap().2;
+    let first = ends.iter().find(|(run, ..)| *run == 20).unwrap();
+    assert!(first.1 <= before, "the window begins where the last whole one ended: {first:?}, {before}");
+    assert!(first.2 - before >= 3_000, "and ends at the newest complete period: {first:?}");
 }

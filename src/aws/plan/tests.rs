@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::aws::api::{Account, Resource};
 use crate::aws::catalog;
@@ -27,12 +29,13 @@ fn metric(name: &str, statistics: &[&str], period_seconds: u32) -> Metric {
         nil_to_zero: false,
         add_timestamp: false,
         export_all_data_points: false,
+        pattern: None,
     }
 }
 
 fn job(metrics: Vec<Metric>, metrics_per_query: u32) -> Job {
     let discovery = Discovery {
-        service: catalog::service("AWS/EC2").unwrap(),
+        service: Arc::clone(catalog::service("AWS/EC2").unwrap()),
         search_tags: vec![],
         exported_tags: vec!["Name".into()],
         include_context_on_info: false,
@@ -50,11 +53,13 @@ fn job(metrics: Vec<Metric>, metrics_per_query: u32) -> Job {
         custom_tags: vec![],
         dimension_name_requirements: vec![],
         recently_active_only: false,
+        selection: crate::aws::job::Selection::default(),
         metrics_per_query: nonzero(metrics_per_query),
         timing: Timing {
             interval: Duration::from_secs(300),
             inventory_interval: Duration::from_secs(900),
             stale_after: Duration::from_secs(600),
+            activity_oracle: false,
             deadline: None,
             priority: crate::seam::Priority::Normal,
         },
@@ -67,12 +72,13 @@ fn inventory(metrics: Vec<FoundMetric>) -> Inventory {
         account: Account { id: "000000000000".into(), alias: None },
         resources: vec![Resource { arn: "arn:aws:ec2:eu-west-1:0:instance/i-1".into(), tags }],
         metrics,
+        owners: BTreeMap::new(),
     }
 }
 
 fn found(entry: usize, instance: &str, resource: Option<usize>) -> FoundMetric {
     let dimension = Dimension { name: "InstanceId".into(), value: instance.into() };
-    FoundMetric { entry, dimensions: Arc::new([dimension]), resource }
+    FoundMetric { entry, name: "CPUUtilization".into(), owner: None, dimensions: Arc::new([dimension]), resource }
 }
 
 #[test]

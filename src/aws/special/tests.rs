@@ -1,7 +1,7 @@
 //! Every look-up against recorded answers: what is asked, page by page, and what comes out.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -79,7 +79,7 @@ impl Api for Recorded {
 
     fn get_resources<'a>(
         &'a self,
-        _: &'a [&'static str],
+        _: &'a [Text],
         _: &'a [Text],
         _: Option<String>,
     ) -> BoxFuture<'a, Answered<Page<Resource>>> {
@@ -124,7 +124,7 @@ async fn completed(
     let search_tag =
         |(key, pattern): &(&str, &str)| SearchTag { key: (*key).into(), pattern: regex::Regex::new(pattern).unwrap() };
     let discovery = Discovery {
-        service: catalog::service(namespace).unwrap(),
+        service: Arc::clone(catalog::service(namespace).unwrap()),
         search_tags: search.iter().map(search_tag).collect(),
         exported_tags: vec![],
         include_context_on_info: false,
@@ -133,7 +133,7 @@ async fn completed(
     };
     let mut calls = Vec::new();
     let tagged = tagged.iter().map(|arn| resource(arn)).collect();
-    let found = complete(&discovery, api, tagged, &mut calls).await;
+    let found = complete(&discovery, true, api, tagged, &mut calls).await;
     assert_eq!(calls.len(), api.asked().len(), "every call is booked");
     let tag = |t: &Tag| format!("{}={}", t.key, t.value);
     let shown = |r: &Resource| format!("{} {}", r.arn, r.tags.iter().map(tag).collect::<Vec<_>>().join(","));

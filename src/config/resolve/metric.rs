@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::report::Report;
 use super::super::written::{self, Kind, MetricSettings};
 use super::super::{Dialect, nearest};
-use super::{Field, texts, timing};
+use super::{Field, selection, texts, timing};
 use crate::aws::catalog;
 use crate::aws::job::{Metric, Pace, WindowRule};
 use crate::model::Text;
@@ -54,13 +54,15 @@ impl Checked<'_> {
             self.mistake(&own.export_all, "exportAllDataPoints", text);
         }
         self.check_length(length, period);
+        let (name, pattern) = selection::pattern(self.metric, self.job.kind, &self.title, self.report);
         let path = format!("{}.interval", self.metric.path);
         let pace = timing::pace(&self.metric.interval, &path, self.report).unwrap_or(self.usual);
         let period_seconds = u32::try_from(period).ok().and_then(NonZeroU32::new)?;
         // A YACE file's window is YACE's, unless it asks for ours.
         let complete = self.report.dialect == Dialect::Native || pace == Pace::Auto;
         Some(Metric {
-            name: Text::clone(&self.metric.name.value),
+            name,
+            pattern,
             statistics,
             period_seconds,
             length_seconds: u64::try_from(length).ok()?,
@@ -101,6 +103,9 @@ impl Checked<'_> {
         let period = first_set([own, &self.job.settings.period], DEFAULT_PERIOD_SECONDS);
         if period < 1 {
             self.mistake(own, "period", "Period value should be a positive integer");
+        } else if self.report.dialect == Dialect::Native && !is_period(period) {
+            let text = format!("{period} is no period of CloudWatch: 1, 5, 10, 20, 30 or a multiple of 60 seconds");
+            self.mistake(own, "period", &text);
         } else if u32::try_from(period).is_err() {
             self.mistake(own, "period", "Period value is larger than anything CloudWatch has: use seconds");
         }
@@ -154,6 +159,11 @@ fn is_statistic(text: &str) -> bool {
     }
     let range = ["PR(", "TM(", "WM(", "TC(", "TS("].iter().find_map(|k| text.strip_prefix(k));
     range.and_then(|r| r.strip_suffix(')')).is_some_and(|r| r.contains(':'))
+}
+
+/// Whether CloudWatch has data points of that many seconds.
+fn is_period(seconds: i64) -> bool {
+    matches!(seconds, 1 | 5 | 10 | 20 | 30) || seconds % 60 == 0
 }
 
 /// Zero means "not set", as in YACE.

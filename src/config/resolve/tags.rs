@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use super::super::report::Report;
-use super::super::{nearest, re2, written};
+use super::super::{re2, written};
 use super::quoted;
+use super::selection::Services;
 use crate::aws::catalog;
 use crate::aws::job::SearchTag;
 use crate::model::Text;
@@ -36,7 +37,7 @@ pub(super) fn search_tags(
 }
 
 /// Each key must be a namespace that some discovery job has. Without any discovery job nothing is checked.
-pub(super) fn check_exported(discovery: &written::Discovery, report: &mut Report) {
+pub(super) fn check_exported(discovery: &written::Discovery, services: &Services, report: &mut Report) {
     if !discovery.jobs.is_given || discovery.jobs.is_bad {
         return;
     }
@@ -45,7 +46,7 @@ pub(super) fn check_exported(discovery: &written::Discovery, report: &mut Report
             return;
         }
         let key = &**key;
-        let message = if catalog::service(key).is_none() {
+        let message = if services.find(key).is_none() {
             match catalog::by_alias(key) {
                 Some(service) => format!(
                     "Discovery jobs: Invalid key in 'exportedTagsOnMetrics', use namespace \"{}\" rather than alias \
@@ -54,7 +55,7 @@ pub(super) fn check_exported(discovery: &written::Discovery, report: &mut Report
                 ),
                 None => format!(
                     "Discovery jobs: 'exportedTagsOnMetrics' key is not a valid namespace: {key}{}",
-                    namespace_hint(key)
+                    services.hint(key)
                 ),
             }
         } else if discovery.jobs.value.iter().all(|j| *j.type_name.value != *key) {
@@ -64,10 +65,4 @@ pub(super) fn check_exported(discovery: &written::Discovery, report: &mut Report
         };
         report.mistake(exported.spot, &exported.path, message);
     }
-}
-
-/// The namespace that a wrong one was probably meant to be.
-pub(super) fn namespace_hint(name: &str) -> String {
-    let known: Vec<&str> = catalog::services().iter().map(|s| s.namespace).collect();
-    nearest::of(name, &known).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default()
 }

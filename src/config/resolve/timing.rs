@@ -23,6 +23,7 @@ pub(super) struct Defaults {
     inventory_interval: Option<Duration>,
     stale_after: Option<Duration>,
     hold: bool,
+    activity_oracle: bool,
     deadline: Option<Duration>,
     priority: Priority,
 }
@@ -39,6 +40,7 @@ pub(super) fn defaults(written: &written::Timing, options: &LoadOptions, report:
         inventory_interval: positive(&written.inventory_interval, "aws.inventoryInterval", report),
         stale_after: stale_after(&written.stale_after, "aws.staleAfter", report),
         hold: written.hold_on_failure.value.unwrap_or(true),
+        activity_oracle: written.activity_oracle.value.unwrap_or(report.dialect == Dialect::Native),
         deadline: positive(&written.timeout, "aws.timeout", report),
         priority: priority(&written.priority, "aws.priority", report).unwrap_or_default(),
     }
@@ -71,7 +73,18 @@ pub(super) fn of(
         Pace::Every(interval) => interval,
         Pace::Auto => DEFAULT_INTERVAL,
     };
+    let shortest = metrics.iter().map(asked_every).min();
     let interval = metrics.iter().map(|m| fixed(m.pace)).min().unwrap_or_else(|| fixed(usual));
+    if let Some(shown) = own_stale_after
+        && report.dialect == Dialect::Native
+        && !shown.is_zero()
+        && shown < interval
+    {
+        let (shown, interval) = (shown.as_secs(), interval.as_secs());
+        let message =
+            format!("values would be gone after {shown} s, before the next fetch ({interval} s): lengthen it");
+        report.mistake(written.stale_after.spot, format!("{path}.staleAfter"), message);
+    }
     // A value stays until it is asked for again, and as long again when that fails.
     let lifetime = |m: &Metric| match given {
         Some(given) => given.saturating_add(asked_every(m).saturating_sub(interval)),
@@ -84,11 +97,13 @@ pub(super) fn of(
     }
     Timing {
         interval,
-        // Listing more often than fetching would be for nothing.
-        inventory_interval: inventory
-            .or(defaults.inventory_interval)
-            .unwrap_or_else(|| DEFAULT_INVENTORY_INTERVAL.max(interval)),
+        // Listing more often than fetching would be for nothing; what has values once a day need not be found at once.
+        inventory_interval: inventory.or(defaults.inventory_interval).unwrap_or_else(|| {
+            let seldom = shortest.filter(|_| usual == Pace::Auto).map(|s| s / 2).unwrap_or_default();
+            DEFAULT_INVENTORY_INTERVAL.max(interval).max(seldom)
+        }),
         stale_after: if hold { base } else { Duration::ZERO },
+        activity_oracle: written.activity_oracle.value.unwrap_or(defaults.activity_oracle),
         deadline: positive(&written.timeout, &format!("{path}.timeout"), report).or(defaults.deadline),
         priority: priority(&written.priority, &format!("{path}.priority"), report).unwrap_or(defaults.priority),
     }

@@ -35,7 +35,7 @@ const LAYERS: &str = "overlay";
 const FOLDERS: &[&str] =
     &["/dev", "/proc", "/sys", "/run/credentials", "/var/lib/docker", "/var/lib/containers/storage"];
 /// Devices that are shown by none of their numbers.
-const NUMBERED: &[&str] = &["fd", "loop", "ram", "zram"];
+const NUMBERED: &[&str] = &["fd", "loop", "ram"];
 /// Disks whose partitions end in a number, with a letter for the disk.
 const LETTERED: &[&str] = &["hd", "sd", "vd", "xvd"];
 

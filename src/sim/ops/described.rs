@@ -1,10 +1,11 @@
-//! What services say of their own resources, beyond tags and metrics: databases, functions, tables. Sizes follow from the
+//! What services say of their own resources, beyond tags and metrics: databases, functions, tables, regions. Sizes follow from the
 //! resource's seed and never change.
 //!
 //! Deliberately absent: paging (a world's resources fit one answer) and filters.
 
 use serde_json::{Value, json};
 
+use crate::model::Text;
 use crate::sim::cloud::{Caller, Cloud};
 use crate::sim::ops::listing::place_of;
 use crate::sim::refusal::Refusal;
@@ -13,6 +14,9 @@ use crate::sim::world::{Place, Resource};
 
 /// RDS's namespace in XML.
 const RDS: &str = "http://rds.amazonaws.com/doc/2014-10-31/";
+
+/// EC2's namespace in XML.
+const EC2: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
 /// What `show` makes of each living resource of a kind in the caller's place.
 fn each<T>(cloud: &Cloud, caller: &Caller, kind: Kind, show: impl Fn(&Resource) -> Option<T>) -> Vec<T> {
@@ -41,6 +45,22 @@ pub(crate) fn databases(cloud: &Cloud, caller: &Caller, with_items: bool) -> Str
     format!(
         "<DescribeDBInstancesResponse xmlns=\"{RDS}\"><DescribeDBInstancesResult><DBInstances>{}</DBInstances>\
          </DescribeDBInstancesResult></DescribeDBInstancesResponse>",
+        found.concat()
+    )
+}
+
+/// `ec2:DescribeRegions`: those with resources are the enabled ones.
+pub(crate) fn regions(cloud: &Cloud, with_items: bool) -> String {
+    let item = |region: &Text| {
+        format!(
+            "<item><regionName>{region}</regionName><regionEndpoint>ec2.{region}.amazonaws.com</regionEndpoint>\
+             <optInStatus>opt-in-not-required</optInStatus></item>"
+        )
+    };
+    let found: Vec<String> = cloud.world.spec().regions.iter().filter(|_| with_items).map(item).collect();
+    format!(
+        "<DescribeRegionsResponse xmlns=\"{EC2}\"><requestId>simulated</requestId><regionInfo>{}</regionInfo>\
+         </DescribeRegionsResponse>",
         found.concat()
     )
 }

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::listing::place_of;
+use super::listing::{self, place_of};
 use super::period;
 use super::source::{Name, Source};
 use super::token::Token;
@@ -43,6 +44,8 @@ pub(crate) struct DataRequest<'a> {
 pub(crate) struct DataQuery<'a> {
     pub(crate) id: Cow<'a, str>,
     pub(crate) label: Option<Cow<'a, str>>,
+    /// A linked account that has the metric.
+    pub(crate) account: Option<Cow<'a, str>>,
     pub(crate) has_expression: bool,
     /// False: a query that only feeds an expression.
     pub(crate) hidden: bool,
@@ -77,6 +80,8 @@ pub(crate) struct Answered {
 struct Checked {
     /// Of namespace, metric and dimensions.
     hash: u64,
+    /// Of the account that is named: the same metric of two accounts is two.
+    owner: u64,
     statistic: Statistic,
     grid: Grid,
 }
@@ -96,8 +101,8 @@ pub(crate) fn answer(
     let mut answered = Answered { metrics, ..Answered::default() };
     let asked = request.max_points.map_or(MAX_DATA_POINTS, |n| usize::try_from(n).unwrap_or(MAX_DATA_POINTS));
     let mut room = asked.min(cloud.world.spec().pages.data_points).max(1);
-    let place = place_of(cloud, caller);
-    let walk = Walk { cloud, caller, place: place.as_deref(), request, now };
+    let readers = readers(cloud, caller, request)?;
+    let walk = Walk { cloud, readers, request, now };
     let mut points = Vec::new();
     let mut from = token.within;
     let skip = usize::try_from(token.position).unwrap_or(usize::MAX);
@@ -142,12 +147,32 @@ const fn status(fault: Option<FaultStatus>, more: bool) -> StatusCode {
     }
 }
 
+/// An account as a query names it (or does not), as whom its metrics are read, and where they are.
+type Reader<'a> = (Option<Cow<'a, str>>, Caller, Option<Arc<Place>>);
+
 struct Walk<'a> {
     cloud: &'a Cloud,
-    caller: &'a Caller,
-    place: Option<&'a Place>,
+    /// For each account that a query names (or does not): as whom to read, and where.
+    readers: Vec<Reader<'a>>,
     request: &'a DataRequest<'a>,
     now: Timestamp,
+}
+
+/// The accounts that the queries name, each once. One that is not linked makes the request a bad one.
+fn readers<'a>(cloud: &Cloud, caller: &Caller, request: &DataRequest<'a>) -> Result<Vec<Reader<'a>>, Refusal> {
+    let mut readers: Vec<Reader<'a>> = Vec::new();
+    for query in &request.queries {
+        if readers.iter().any(|(account, ..)| *account == query.account) {
+            continue;
+        }
+        let Some(reader) = listing::reader(cloud, caller, query.account.as_deref()) else {
+            let account = query.account.as_deref().unwrap_or_default();
+            return Err(Refusal::validation(format!("The account {account} is not linked to this one.")));
+        };
+        let place = place_of(cloud, &reader);
+        readers.push((query.account.clone(), reader, place));
+    }
+    Ok(readers)
 }
 
 impl Walk<'_> {
@@ -162,7 +187,8 @@ impl Walk<'_> {
     ) -> Option<u64> {
         let dimensions = self.request.dimensions.get(query.dimensions.clone()).unwrap_or_default();
         let name = Name { namespace: &query.namespace, metric: &query.metric, dimensions };
-        let source = Source::find(self.cloud, self.caller, self.place, checked.hash, &name)?;
+        let (_, reader, place) = self.readers.iter().find(|(account, ..)| *account == query.account)?;
+        let source = Source::find(self.cloud, reader, place.as_deref(), checked.hash, &name)?;
         let (grid, now) = (&checked.grid, self.now.as_secs());
         let oldest = retention_start(self.now, u32::try_from(grid.period_seconds).unwrap_or(u32::MAX)).as_secs();
         let count = grid.count();
@@ -257,12 +283,17 @@ fn check_query(
     let grid = period::grid(window, period)
         .ok_or_else(|| bad("MetricStat.Period", "must be 1, 5, 10, 20, 30 or a multiple of 60."))?;
     let hash = cloud.world.fingerprint(&query.namespace, &query.metric, dimensions);
-    Ok(Checked { hash, statistic, grid })
+    Ok(Checked { hash, owner: owner_hash(query.account.as_deref()), statistic, grid })
+}
+
+fn owner_hash(account: Option<&str>) -> u64 {
+    use crate::sim::value::mix;
+    account.map_or(0, |id| id.bytes().fold(1, |h, byte| mix(h ^ u64::from(byte))))
 }
 
 /// Counts the metrics of a request under both readings of the price list.
 fn requested(checked: &[Checked]) -> MetricsRequested {
-    let mut hashes: Vec<u64> = checked.iter().map(|query| query.hash).collect();
+    let mut hashes: Vec<u64> = checked.iter().map(|query| query.hash ^ query.owner).collect();
     hashes.sort_unstable();
     let blocks = hashes.chunk_by(|a, b| a == b).map(|same| same.len().div_ceil(5)).sum::<usize>();
     MetricsRequested {

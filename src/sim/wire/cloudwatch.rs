@@ -33,14 +33,13 @@ fn unreadable(error: &Error) -> Refusal {
 
 async fn list_metrics(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Result<Reply, Refusal> {
     let request = reader::list_metrics(body).map_err(|error| unreadable(&error))?;
-    let place = listing::place_of(cloud, caller);
     let token = request.token.as_deref();
     let reply = perform(cloud, caller, "ListMetrics", Form::Cbor, token, |spoil| {
-        let listed = listing::list(cloud, caller, place.as_deref(), &request, cloud.now())?;
+        let listed = listing::list(cloud, caller, &request, cloud.now())?;
         let listed = if spoil.is_empty() { Listed::default() } else { listed };
-        let mut e = Encoder::new(Vec::with_capacity(64 + 160 * listed.series.len()));
-        let _ = writer::list_metrics(&mut e, &cloud.world, place.as_deref(), &listed);
-        Ok((e.into_writer(), MetricsRequested::default(), count(listed.series.len() + listed.pushed.len())))
+        let mut e = Encoder::new(Vec::with_capacity(64 + 160 * listed.items.len()));
+        let _ = writer::list_metrics(&mut e, &cloud.world, &listed);
+        Ok((e.into_writer(), MetricsRequested::default(), count(listed.items.len())))
     });
     Ok(reply.await)
 }

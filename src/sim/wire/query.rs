@@ -1,4 +1,4 @@
-//! STS, IAM, RDS and EC2's tags: form fields in, XML out.
+//! STS, IAM, RDS and EC2: form fields in, XML out.
 
 use std::borrow::Cow;
 
@@ -33,6 +33,9 @@ pub(super) async fn answer(cloud: &Cloud, caller: &Caller, body: &[u8]) -> Reply
             run(cloud, caller, "DescribeDBInstances", answer).await
         }
         "DescribeTags" => run(cloud, caller, "DescribeTags", |spoil| Ok(tags(field("Filter.2.Value.1"), spoil))).await,
+        "DescribeRegions" => {
+            run(cloud, caller, "DescribeRegions", |spoil| Ok(described::regions(cloud, !spoil.is_empty()))).await
+        }
         "AssumeRole" => {
             let ask = AssumeRole {
                 role_arn: field("RoleArn").unwrap_or_default(),

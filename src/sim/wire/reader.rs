@@ -23,6 +23,8 @@ pub(crate) fn list_metrics(body: &[u8]) -> Read<ListRequest<'_>> {
             "Namespace" => request.namespace = optional(d, text)?,
             "MetricName" => request.metric = optional(d, text)?,
             "RecentlyActive" => request.recently_active = optional(d, text)?,
+            "IncludeLinkedAccounts" => request.linked = optional(d, Decoder::bool)? == Some(true),
+            "OwningAccount" => request.owner = optional(d, text)?,
             "NextToken" => request.token = optional(d, text)?,
             "Dimensions" => list(d, &mut |d| {
                 let (name, value) = dimension(d)?;
@@ -66,6 +68,7 @@ fn query<'b>(d: &mut Decoder<'b>, dimensions: &mut Vec<Dim<'b>>) -> Read<DataQue
         match key {
             "Id" => query.id = text(d)?,
             "Label" => query.label = optional(d, text)?,
+            "AccountId" => query.account = optional(d, text)?,
             "ReturnData" => query.hidden = optional(d, Decoder::bool)? == Some(false),
             "Expression" => query.has_expression = optional(d, text)?.is_some(),
             "MetricStat" => map(d, &mut |key, d| {

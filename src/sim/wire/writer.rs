@@ -5,30 +5,35 @@ use std::convert::Infallible;
 use minicbor::encode::{Encoder, Error};
 
 use crate::aws::api::StatusCode;
-use crate::sim::ops::listing::Listed;
+use crate::sim::ops::listing::{Item, Listed};
 use crate::sim::ops::metric_data::Part;
 use crate::sim::ops::metric_statistics::{Rows, StatisticsRequest};
 use crate::sim::refusal::Refusal;
-use crate::sim::world::{Pair, Place, World};
+use crate::sim::world::{Pair, World};
 
 type Bytes = Encoder<Vec<u8>>;
 /// Writing into memory cannot fail; the type says so.
 pub(super) type Written = Result<(), Error<Infallible>>;
 
 /// ListMetrics' output.
-pub(super) fn list_metrics(e: &mut Bytes, world: &World, place: Option<&Place>, listed: &Listed) -> Written {
-    e.map(1 + u64::from(listed.next.is_some()))?;
-    e.str("Metrics")?.array(length(listed.series.len() + listed.pushed.len()))?;
-    for id in &listed.series {
-        let series = place.and_then(|place| place.series().get(*id as usize));
-        let Some((series, profile)) = series.and_then(|s| Some((s, world.profile(s)?))) else {
-            e.map(0)?;
-            continue;
-        };
-        metric(e, &profile.namespace, &profile.metric, &series.dimensions)?;
+pub(super) fn list_metrics(e: &mut Bytes, world: &World, listed: &Listed) -> Written {
+    e.map(1 + u64::from(listed.owners) + u64::from(listed.next.is_some()))?;
+    e.str("Metrics")?.array(length(listed.items.len()))?;
+    for item in &listed.items {
+        match item {
+            Item::Pushed(series) => metric(e, &series.namespace, &series.metric, &series.dimensions)?,
+            Item::World(place, id) => {
+                let series = place.series().get(*id as usize);
+                match series.and_then(|s| Some((s, world.profile(s)?))) {
+                    Some((series, profile)) => metric(e, &profile.namespace, &profile.metric, &series.dimensions)?,
+                    None => e.map(0).map(|_| ())?,
+                }
+            }
+        }
     }
-    for series in &listed.pushed {
-        metric(e, &series.namespace, &series.metric, &series.dimensions)?;
+    if listed.owners {
+        e.str("OwningAccounts")?.array(length(listed.items.len()))?;
+        listed.items.iter().try_for_each(|item| e.str(item.owner()).map(|_| ()))?;
     }
     next_token(e, listed.next.as_deref())
 }

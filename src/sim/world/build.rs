@@ -272,6 +272,7 @@ impl Builder<'_> {
             tags,
             born,
             gone: None,
+            quiet: None,
             kind,
             seed,
         });

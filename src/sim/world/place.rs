@@ -31,6 +31,8 @@ pub struct Resource {
     pub born: Option<Timestamp>,
     /// When it was deleted.
     pub gone: Option<Timestamp>,
+    /// From when until when it has no data (an instance that is stopped), though it is still there.
+    pub quiet: Option<(Timestamp, Option<Timestamp>)>,
     pub(crate) kind: Option<Kind>,
     pub(crate) seed: u64,
 }
@@ -208,8 +210,12 @@ impl Place {
     pub(crate) fn is_listed(&self, series: &Series, now: Timestamp, delay: Duration, recently_active: bool) -> bool {
         let Some(resource) = self.resource_of(series) else { return false };
         let after = if recently_active { RECENTLY_ACTIVE } else { LISTED_AFTER_THE_END };
+        let is_quiet = resource
+            .quiet
+            .is_some_and(|(from, until)| from.plus(after) <= now && until.is_none_or(|until| now < until.plus(delay)));
         resource.born.is_none_or(|born| born.plus(delay) <= now)
             && resource.gone.is_none_or(|gone| now < gone.plus(after))
+            && !is_quiet
     }
 }
 

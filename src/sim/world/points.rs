@@ -50,6 +50,8 @@ pub(crate) struct View<'a> {
     /// Of the resource, in seconds since 1970.
     born: i64,
     gone: i64,
+    /// Without data in `[from, until)`.
+    quiet: (i64, i64),
 }
 
 impl<'a> View<'a> {
@@ -68,12 +70,16 @@ impl<'a> View<'a> {
             lateness_seconds: scaled(profile.lateness_seconds),
             born: resource.born.map_or(i64::MIN, Timestamp::as_secs),
             gone: resource.gone.map_or(i64::MAX, Timestamp::as_secs),
+            quiet: resource.quiet.map_or((i64::MAX, i64::MAX), |(from, until)| {
+                (from.as_secs(), until.map_or(i64::MAX, Timestamp::as_secs))
+            }),
         })
     }
 
     /// The native period that starts at `start`, when there are data in it, published or not.
     fn native(&self, start: i64) -> Option<Stats> {
-        let alive = start >= self.born && start < self.gone;
+        let is_quiet = start >= self.quiet.0 && start < self.quiet.1;
+        let alive = start >= self.born && start < self.gone && !is_quiet;
         (alive && value::is_present(self.origin.series, start, self.profile.presence_per_mille))
             .then(|| value::stats(self.profile.shape, &self.origin, start))
     }
