@@ -3,10 +3,13 @@
 pub mod agent;
 pub mod bridge;
 pub mod check;
+pub mod clouds;
 pub mod common_config;
 pub mod demo;
+pub mod google;
 pub mod healthcheck;
 pub mod iam;
+pub mod keeper;
 pub mod listen;
 pub mod network;
 pub mod protection;
@@ -15,6 +18,7 @@ pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod sim;
+pub mod stackdriver;
 pub mod start;
 pub mod states;
 pub mod target;
@@ -28,7 +32,7 @@ use std::path::Path;
 use anyhow::Context;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{self, Command, Log, YaceRun};
+use crate::cli::{self, Command, Log, Outside, StackdriverRun, YaceRun};
 use crate::config::LoadOptions;
 use crate::sim::{Kind, WorldSpec};
 use crate::telemetry::log::{self, LogSettings};
@@ -44,7 +48,8 @@ const MAX_THREADS: usize = 4;
 /// Runs a command line, the program's name first, and returns the exit status. Errors are on stderr already.
 pub fn execute(args: impl Iterator<Item = OsString>) -> u8 {
     let env = |name: &str| std::env::var(name).ok();
-    let result = match cli::parse(args, &env) {
+    let file = |path: &str| std::fs::read_to_string(path).map_err(|e| format!("open {path}: {e}"));
+    let result = match cli::parse(args, Outside { env: &env, file: &file }) {
         Ok(command) => perform(command),
         Err(exit) => {
             // Nothing is left to tell a broken pipe to.
@@ -88,6 +93,7 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
         }
         Command::YaceRun(flags) => yace(&flags),
+        Command::StackdriverRun(flags) => stackdriver(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::YaceVerify { config, log: _ } => verify(&config),
@@ -109,6 +115,21 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         state_dir: flags.state_dir.clone(),
         yace: true,
         is_agent: false,
+    })
+}
+
+fn stackdriver(flags: &StackdriverRun) -> anyhow::Result<u8> {
+    start_log(flags.log, true)?;
+    flags.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    in_runtime(async {
+        match stackdriver::run(flags).await {
+            Ok(()) => Ok(0),
+            Err(StartError::Config(mistakes)) => {
+                writeln!(io::stderr(), "{mistakes}")?;
+                Ok(EXIT_FAILED)
+            }
+            Err(StartError::Start(e)) => Err(e),
+        }
     })
 }
 

@@ -1,15 +1,24 @@
 //! The command line: arguments and environment in, a [`Command`] or the text and status to end with out.
 //!
 //! raingauge's own commands speak clap (`native`); `yace` speaks YACE's flags as that program reads them (`yace`, over
-//! `goflag`), chosen by the word or by the name the binary is called with. Nothing is read, opened or printed here.
+//! `goflag`), `stackdriver_exporter` that program's (`stackdriver`, over `kingpin`), chosen by the word or by the name the
+//! binary is called with. Nothing is read, opened or printed here.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 mod goflag;
+mod kingpin;
 mod native;
+mod stackdriver;
 mod yace;
+
+pub use kingpin::Signed;
+pub use stackdriver::StackdriverRun;
+
+/// Operating system and processor.
+const PLATFORM: (&str, &str) = (std::env::consts::OS, std::env::consts::ARCH);
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +85,8 @@ pub enum Command {
     },
     /// The daemon in the place of YACE.
     YaceRun(Box<YaceRun>),
+    /// The daemon in the place of stackdriver_exporter.
+    StackdriverRun(Box<StackdriverRun>),
     /// `yace verify-config`.
     YaceVerify {
         /// The configuration.
@@ -180,8 +191,19 @@ pub struct Exit {
     pub stderr: String,
 }
 
-/// Reads a command line, the program's name first. `env` is asked for the variables that stand for flags.
-pub fn parse(args: impl Iterator<Item = OsString>, env: &dyn Fn(&str) -> Option<String>) -> Result<Command, Exit> {
+/// What a command line may refer to.
+#[derive(Clone, Copy)]
+pub struct Outside<'a> {
+    /// The value of a variable.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// The text of a file; the error says why there is none.
+    pub file: &'a dyn Fn(&str) -> Result<String, String>,
+}
+
+/// Reads a command line, the program's name first. `outside` is asked for the variables that stand for flags, and for files
+/// of arguments.
+pub fn parse(args: impl Iterator<Item = OsString>, outside: Outside<'_>) -> Result<Command, Exit> {
+    let Outside { env, file } = outside;
     let args: Vec<OsString> = args.collect();
     let is_called = |arg: Option<&OsString>, names: &[&str]| {
         let stem = arg.and_then(|a| Path::new(a).file_stem()).map(|s| s.to_string_lossy().into_owned());
@@ -193,7 +215,13 @@ pub fn parse(args: impl Iterator<Item = OsString>, env: &dyn Fn(&str) -> Option<
     if args.get(1).is_some_and(|word| word == "yace") {
         return yace::parse(args.get(2..).unwrap_or_default(), env);
     }
-    native::parse(args, env)
+    if is_called(args.first(), &["stackdriver_exporter", "stackdriver-exporter"]) {
+        return stackdriver::parse(args.get(1..).unwrap_or_default(), env, file);
+    }
+    if args.get(1).is_some_and(|word| word == "stackdriver_exporter") {
+        return stackdriver::parse(args.get(2..).unwrap_or_default(), env, file);
+    }
+    native::parse(args, outside)
 }
 
 #[cfg(test)]

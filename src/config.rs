@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::aws::job::{AwsSettings, Concurrency};
+use crate::gcp::job::GcpSettings;
 pub use agent::AgentSettings;
 
 mod agent;
 mod expand;
 mod fields;
+mod gcp;
 mod native;
 mod nearest;
 mod raw;
@@ -52,6 +54,8 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// The `aws` section.
     pub aws: Option<AwsSettings>,
+    /// The `gcp` section.
+    pub gcp: Option<GcpSettings>,
     /// The `agent` section, or the CloudWatch agent's file.
     pub agent: Option<AgentSettings>,
 }
@@ -212,7 +216,7 @@ fn agent_settings(root: &raw::Node, env: &dyn Fn(&str) -> Option<String>, report
     let around = agent::Surroundings { env, static_dimensions: false };
     let settings = agent::settings(root, &report::Path::Root, &around, report);
     let dialect = Dialect::CloudWatchAgent;
-    Settings { dialect, web: WebSettings::default(), state_dir: None, aws: None, agent: Some(settings) }
+    Settings { dialect, web: WebSettings::default(), state_dir: None, aws: None, gcp: None, agent: Some(settings) }
 }
 
 /// Reads several files of the CloudWatch agent as one. Their lines are counted through while they are read, and told as
@@ -262,11 +266,12 @@ fn yace_settings(root: &raw::Node, options: &LoadOptions, report: &mut report::R
             web: WebSettings::default(),
             state_dir: None,
             aws: None,
+            gcp: None,
             agent: None,
         };
     }
-    let aws = resolve::aws(&written, options, report);
-    Settings { dialect: Dialect::Yace, web: WebSettings::default(), state_dir: None, aws: Some(aws), agent: None }
+    let aws = Some(resolve::aws(&written, options, report));
+    Settings { dialect: Dialect::Yace, web: WebSettings::default(), state_dir: None, aws, gcp: None, agent: None }
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ pub struct Call {
 
 /// Why a time series of an answer is not shown. The names are label values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Unusable {
+pub enum Unshown {
     /// It is no object, or has no metric.
     NoMetric,
     /// It has no monitored resource.
@@ -180,7 +180,7 @@ pub enum Unusable {
     ReservedLabel,
 }
 
-impl Unusable {
+impl Unshown {
     /// Every one, for tables.
     pub const ALL: [Self; 8] = [
         Self::NoMetric,
@@ -208,13 +208,13 @@ impl Unusable {
     }
 }
 
-/// How many series could not be used, for each reason.
+/// How many series are not shown, for each reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Unusables(BTreeMap<Unusable, u64>);
+pub struct Unshowns(BTreeMap<Unshown, u64>);
 
-impl Unusables {
+impl Unshowns {
     /// One more.
-    pub fn count(&mut self, why: Unusable) {
+    pub fn count(&mut self, why: Unshown) {
         *self.0.entry(why).or_default() += 1;
     }
 
@@ -226,7 +226,7 @@ impl Unusables {
     }
 
     /// Each reason that occurred, with its number.
-    pub fn iter(&self) -> impl Iterator<Item = (Unusable, u64)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Unshown, u64)> {
         self.0.iter().map(|(why, n)| (*why, *n))
     }
 }
@@ -242,8 +242,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// What a discovery found, for the status page; `None` in a fetch.
     pub resources: Option<usize>,
-    /// Series of the answers that are no use, and not shown.
-    pub unusable: Unusables,
+    /// Series of the answers that are not shown.
+    pub unshown: Unshowns,
     /// Wall time at which there will be something to do again; `None`: after the worker's interval, as always.
     pub next_due: Option<Timestamp>,
     /// What a discovery left out because of an upper bound; `None` in a fetch, and when it found nothing out.

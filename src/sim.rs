@@ -8,6 +8,7 @@
 mod cloud;
 mod example;
 pub mod fault;
+pub mod google;
 pub mod ledger;
 pub mod memory;
 mod metric;
@@ -33,6 +34,7 @@ use cloud::Cloud;
 pub use cloud::TimeSource;
 pub use example::example_yace_config;
 pub use fault::{Effect, Fault, Faults};
+pub use google::{GoogleSpec, MemoryGoogle};
 pub use ledger::Ledger;
 pub use memory::{MemoryApi, MemoryCloud};
 pub use pushed::PushedSeries;
@@ -68,6 +70,11 @@ impl SimCloud {
     /// The value for `AWS_ENDPOINT_URL`.
     pub fn endpoint_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The Google half in memory.
+    pub fn google(&self) -> MemoryGoogle {
+        MemoryGoogle { cloud: Arc::clone(&self.cloud) }
     }
 
     /// The switchboard of the faults.

@@ -28,6 +28,16 @@ pub struct View {
     pub snapshots: Vec<Arc<Snapshot>>,
 }
 
+impl View {
+    /// Only the series whose metric begins with one of `beginnings` in its cloud. Not a state of the store: nothing that is
+    /// kept by version may be made of it.
+    #[must_use]
+    pub fn only(&self, beginnings: &[String]) -> Self {
+        let snapshots = if beginnings.is_empty() { &[][..] } else { &self.snapshots };
+        Self { version: self.version, snapshots: snapshots.iter().map(|s| Arc::new(s.only(beginnings))).collect() }
+    }
+}
+
 /// The store. Cheap to read, shared by `Arc`.
 #[derive(Default)]
 pub struct Store {

@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod price;
 mod process;
 mod push;
+mod stackdriver;
 mod text;
 mod yace;
 
@@ -19,9 +20,10 @@ use std::time::Duration;
 
 use self::metrics::{Metrics, fraction_of};
 use self::price::{Dollars, Price};
+use self::stackdriver::StackdriverCounters;
 use self::yace::YaceCounters;
 use crate::model::{Now, Text, Timestamp};
-use crate::seam::{Call, Failure, MetricsRequested, Reason};
+use crate::seam::{Call, Failure, MetricsRequested, Reason, Unshown, Unshowns};
 
 /// The text formats in which the self-metrics can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -102,6 +104,17 @@ pub struct PageLabels {
     pub encoding: &'static str,
 }
 
+/// Which self-metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All of them.
+    All,
+    /// Those that stackdriver_exporter puts beside the cloud's metrics.
+    Beside,
+    /// All others.
+    Apart,
+}
+
 /// Why a request got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -115,6 +128,7 @@ pub enum Refusal {
 pub struct Telemetry {
     metrics: Metrics,
     yace: Option<YaceCounters>,
+    stackdriver: Option<StackdriverCounters>,
     prices: Vec<Price>,
     dollars: Mutex<Dollars>,
     /// The ages at which a page shows jobs are computed from these when the page is written.
@@ -132,11 +146,23 @@ impl Telemetry {
         Self {
             metrics,
             yace: settings.yace.then(YaceCounters::default),
+            stackdriver: None,
             prices: settings.prices,
             dollars: Mutex::default(),
             fresh_at: Mutex::default(),
             process_started_seconds: process::started_seconds(),
         }
+    }
+
+    /// Shows stackdriver_exporter's own metrics, too.
+    #[must_use]
+    pub fn beside_stackdriver(self) -> Self {
+        Self { stackdriver: Some(StackdriverCounters::default()), ..self }
+    }
+
+    /// Whether stackdriver_exporter's own metrics are shown.
+    pub fn is_beside_stackdriver(&self) -> bool {
+        self.stackdriver.is_some()
     }
 
     /// Counts finished calls.
@@ -145,6 +171,9 @@ impl Telemetry {
             self.record_call(call);
             if let Some(yace) = &self.yace {
                 yace.record(call);
+            }
+            if let Some(stackdriver) = &self.stackdriver {
+                stackdriver.record(call);
             }
         }
     }
@@ -192,6 +221,10 @@ impl Telemetry {
                 m.requested.get_or_create(&labels).inc_by(count);
             }
         }
+        if call.series_returned > 0 {
+            let labels = [("region", Text::clone(&call.region)), ("account", Text::clone(&call.account))];
+            m.series_returned.get_or_create(&labels).inc_by(call.series_returned);
+        }
         let Some(cost) = price::of(call, &self.prices) else { return };
         for (reading, dollars) in [("per_statistic", cost.per_statistic), ("per_block", cost.per_block)] {
             let labels = [
@@ -234,10 +267,20 @@ impl Telemetry {
             m.job_last_success.get_or_create(&run).set(seconds(now.wall));
             lock(&self.fresh_at).insert((job.clone(), kind), now.steady);
         }
+        if let Some(stackdriver) = self.stackdriver.as_ref().filter(|_| kind == RunKind::Fetch) {
+            stackdriver.fetched(&job.account, !failures.is_empty(), took, now.wall);
+        }
         for (family, count) in [(&m.job_series, series), (&m.job_resources, resources)] {
             if let Some(count) = count {
                 family.get_or_create(&job_labels(job)).set(i64::try_from(count).unwrap_or(i64::MAX));
             }
+        }
+    }
+
+    /// Counts series of answers that cannot be shown.
+    pub fn unshown(&self, job: &JobLabels, unshown: &Unshowns) {
+        for (why, n) in unshown.iter() {
+            self.metrics.series_left_out.get_or_create(&unshown_labels(job, why)).inc_by(n);
         }
     }
 
@@ -274,8 +317,14 @@ impl Telemetry {
                 m.job_failures.remove(&failure_labels(job, kind, reason));
             }
         }
+        for why in Unshown::ALL {
+            m.series_left_out.remove(&unshown_labels(job, why));
+        }
         m.job_series.remove(&job_labels(job));
         m.job_resources.remove(&job_labels(job));
+        if let Some(stackdriver) = &self.stackdriver {
+            stackdriver.retire(&job.account);
+        }
         m.job_left_out.remove(&job_labels(job));
     }
 
@@ -329,6 +378,23 @@ impl Telemetry {
 
     /// The self-metrics at `now` (steady): families in the order of their names. In OpenMetrics the text ends with `# EOF`.
     pub fn encode(&self, now: Timestamp, format: Format) -> String {
+        self.encode_share(Share::All, now, format)
+    }
+
+    /// A part of the self-metrics, like [`Self::encode`].
+    pub fn encode_share(&self, share: Share, now: Timestamp, format: Format) -> String {
+        let mut families = Vec::new();
+        if share != Share::Apart {
+            families.extend(self.stackdriver.iter().flat_map(StackdriverCounters::families));
+        }
+        if share != Share::Beside {
+            families.extend(self.families(now, format));
+        }
+        text::write(families, format)
+    }
+
+    /// All but stackdriver_exporter's.
+    fn families(&self, now: Timestamp, format: Format) -> Vec<text::FamilyText> {
         for ((job, kind), at) in &*lock(&self.fresh_at) {
             let age = now.since(*at).as_secs_f64();
             self.metrics.job_age.get_or_create(&run_labels(job, *kind)).set(age);
@@ -338,12 +404,12 @@ impl Telemetry {
         if let (Some(yace), Format::Text) = (&self.yace, format) {
             families.extend(yace.families());
         }
-        text::write(families, format)
+        families
     }
 }
 
 /// The names that self-metrics may have: a cloud's family must not start like this.
-pub const RESERVED_PREFIXES: [&str; 3] = ["raingauge_", "process_", "yace_"];
+pub const RESERVED_PREFIXES: [&str; 4] = ["raingauge_", "process_", "yace_", stackdriver::PREFIX];
 
 fn job_labels(job: &JobLabels) -> metrics::Labels<3> {
     [("job", Text::clone(&job.job)), ("region", Text::clone(&job.region)), ("account", Text::clone(&job.account))]
@@ -357,6 +423,11 @@ fn run_labels(job: &JobLabels, kind: RunKind) -> metrics::Labels<4> {
 fn failure_labels(job: &JobLabels, kind: RunKind, reason: Reason) -> metrics::Labels<5> {
     let [job, region, account, run] = run_labels(job, kind);
     [job, region, account, run, ("reason", reason.as_str().into())]
+}
+
+fn unshown_labels(job: &JobLabels, why: Unshown) -> metrics::Labels<4> {
+    let [job, region, account] = job_labels(job);
+    [job, region, account, ("reason", why.as_str().into())]
 }
 
 fn seconds(at: Timestamp) -> f64 {

@@ -3,6 +3,7 @@
 
 mod bucket;
 pub mod budget;
+pub mod demand;
 mod fair;
 mod places;
 pub mod readiness;

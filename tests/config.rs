@@ -434,10 +434,10 @@ fn native_mistakes() {
         (with("  sts-region: ${NOT_SET}\n"), "2:15: the environment variable NOT_SET is not set"),
         (with("  sts-region: ${\n"), "begins the name of a variable"),
         (format!("web: {{listen_addresses: [nowhere]}}\n{}", with("")), "listen_addresses[0]: `nowhere` is no address"),
-        (format!("gcp: {{}}\n{}", with("")), "gcp: … not built yet"),
+        (format!("gcp: {{}}\n{}", with("")), "gcp.jobs: … nothing to do"),
         (format!("agent: {{metrics: {{}}}}\n{}", with("")), "agent: … not built yet"),
         ("aws: {}\n".to_owned(), "at least 1 Discovery job"),
-        ("web: {}\n".to_owned(), "no `aws` section"),
+        ("web: {}\n".to_owned(), "neither an `aws` nor a `gcp` section"),
         (format!("static: []\n{}", with("")), "mixes the keys of several programs (aws, static)"),
         ("foo: 1\n".to_owned(), "neither a raingauge nor a YACE file"),
         (String::new(), "neither a raingauge nor a YACE file"),
@@ -499,7 +499,7 @@ fn the_command_line_wins() {
         ]
         .map(Into::into)
         .into_iter(),
-        &|_| None,
+        raingauge::cli::Outside { env: &|_| None, file: &|path| Err(path.to_owned()) },
     ) {
         Ok(raingauge::cli::Command::YaceRun(run)) => run,
         other => panic!("{other:?}"),

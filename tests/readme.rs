@@ -17,6 +17,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Neither variables nor files.
+const NOTHING: raingauge::cli::Outside<'static> =
+    raingauge::cli::Outside { env: &|_| None, file: &|path| Err(format!("{path} is not there")) };
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -72,7 +76,7 @@ fn commands_are_understood() {
         for line in blocks(&text).iter().filter(|(kind, _)| *kind == "sh").flat_map(|(_, text)| text.lines()) {
             let Some(arguments) = arguments(line) else { continue };
             let words = std::iter::once(OsString::from("raingauge")).chain(arguments.iter().map(OsString::from));
-            if let Err(exit) = raingauge::cli::parse(words, &|_| None) {
+            if let Err(exit) = raingauge::cli::parse(words, NOTHING) {
                 panic!("{}: {line}: exit status {}: {}", path.display(), exit.code, exit.stderr);
             }
             seen += 1;

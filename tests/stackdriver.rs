@@ -13,6 +13,8 @@
 
 #[path = "stackdriver/case.rs"]
 mod case;
+#[path = "stackdriver/client.rs"]
+mod client;
 #[path = "stackdriver/fake.rs"]
 mod fake;
 #[path = "exposition/parser.rs"]

@@ -145,6 +145,7 @@ async fn show(around: Around, stop: CancellationToken) {
         first_in: Duration::ZERO,
         deadline: SHOWN_DEADLINE,
         clock,
+        listener: None,
     };
     let report = |run: Run| {
         telemetry.host_failures(&run.outcome.failures);

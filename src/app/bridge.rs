@@ -5,45 +5,36 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::reload::{Fate, fates, unique_labels};
 use crate::app::start;
 use crate::app::states::{RunFacts, States};
-use crate::app::target::{Target, targets};
+use crate::app::target::{Check, Given, Sources, Target};
 use crate::app::warm::Warm;
-use crate::aws::api::Api;
-use crate::aws::client::{Clients, Network};
-use crate::aws::discover::Discover;
-use crate::aws::fetch::Fetch;
-use crate::aws::gated::Gated;
-use crate::aws::inventory::Inventory;
-use crate::aws::job::{Access, AwsSettings, Naming};
 use crate::aws::warm::{Keeping, Remembered};
 use crate::clock::Clock;
-use crate::model::{Snapshot, Text, Timestamp};
-use crate::seam::{Asker, Gate, Source};
+use crate::model::{Now, Snapshot, Text, Timestamp};
+use crate::seam::{Asker, Gate, Outcome, Progress, Source};
 use crate::store::{SlotKey, Store};
 use crate::telemetry::{JobLabels, RunKind, Telemetry};
-use crate::work::budget::{Budget, Limit, Limits};
+use crate::work::budget::{Budget, Limits};
+use crate::work::demand::{Demand, Drive, Listener};
 use crate::work::readiness::Readiness;
 use crate::work::schedule::Schedule;
 use crate::work::worker::{Run, Worker};
 
 /// A run is given up after three intervals, but never before this; unless the job has a `timeout`.
 const MIN_DEADLINE: Duration = Duration::from_secs(600);
-/// Whether the account is the one that was remembered is not worth waiting longer for.
-const IDENTITY_PATIENCE: Duration = Duration::from_secs(5);
+/// Whether what was remembered still holds is not worth waiting longer for.
+const CHECK_PATIENCE: Duration = Duration::from_secs(5);
 /// How often values are looked at for being stale.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Failures of one run that are logged; the counter has all.
 const LOGGED_FAILURES: usize = 5;
-
-/// AWS' default quotas, in calls a second for each account and region (`docs/cost.md` says where they stand).
-const QUOTAS: [(&str, f64); 4] =
-    [("GetMetricData", 50.0), ("ListMetrics", 25.0), ("GetMetricStatistics", 400.0), ("GetResources", 15.0)];
 
 /// What outlives every reload. Clones share it.
 #[derive(Clone)]
@@ -65,8 +56,8 @@ pub struct Shared {
 /// The bridge with its workers.
 pub struct Bridge {
     shared: Shared,
-    network: Network,
     gate: Arc<dyn Gate>,
+    demand: Option<Arc<Demand>>,
     running: tokio::sync::Mutex<Vec<Running>>,
     stop: CancellationToken,
 }
@@ -83,17 +74,16 @@ struct Running {
 }
 
 impl Bridge {
-    /// Without workers yet. The limits of calls in flight stay for the life of the process.
-    pub fn new(shared: Shared, network: Network, access: &Access) -> Self {
-        let gate = Arc::new(Budget::new(limits(access)));
-        Self { shared, network, gate, running: tokio::sync::Mutex::default(), stop: CancellationToken::new() }
+    /// Without workers yet. The limits of calls in flight stay for the life of the process. With a `demand`, scrapes drive
+    /// the workers.
+    pub fn new(shared: Shared, limits: Limits, demand: Option<Arc<Demand>>) -> Self {
+        let gate = Arc::new(Budget::new(limits));
+        Self { shared, gate, demand, running: tokio::sync::Mutex::default(), stop: CancellationToken::new() }
     }
 
-    /// Makes the workers be those of `settings`: targets that did not change go on undisturbed, changed ones keep their
+    /// Makes the workers be those of `wanted`: targets that did not change go on undisturbed, changed ones keep their
     /// values until the new worker has its own, others disappear with their series.
-    pub async fn apply(&self, settings: &AwsSettings) -> anyhow::Result<()> {
-        let wanted = targets(settings);
-        let clients = Arc::new(Clients::load(settings.access.clone(), &self.network).await?);
+    pub async fn apply(&self, wanted: Vec<Target>) {
         let mut running = self.running.lock().await;
         let old = std::mem::take(&mut *running);
         let fates = fates(&old.iter().map(|r| &r.target).collect::<Vec<_>>(), &wanted);
@@ -114,13 +104,13 @@ impl Bridge {
                 Fate::Changed(at) => take(at).map(|old| {
                     let slot = slot_key(order, &old.labels);
                     self.replace(&old, &slot);
-                    self.start(target, old.labels, slot, settings.naming, &clients, delay)
+                    self.start(target, old.labels, slot, delay)
                 }),
                 Fate::New => {
                     let labels = unique_labels(&target, &taken);
                     taken.insert(labels.clone());
                     let slot = slot_key(order, &labels);
-                    Some(self.start(target, labels, slot, settings.naming, &clients, delay))
+                    Some(self.start(target, labels, slot, delay))
                 }
             };
             running.extend(next);
@@ -128,7 +118,6 @@ impl Bridge {
         if let Some(warm) = &self.shared.warm {
             warm.tidy(&running.iter().map(|r| name_of(&r.labels)).collect::<Vec<_>>());
         }
-        Ok(())
     }
 
     /// Whether there is anything to stop.
@@ -199,15 +188,7 @@ impl Bridge {
         }
     }
 
-    fn start(
-        &self,
-        target: Target,
-        labels: JobLabels,
-        slot: SlotKey,
-        naming: Naming,
-        clients: &Arc<Clients>,
-        delay: Duration,
-    ) -> Running {
+    fn start(&self, target: Target, labels: JobLabels, slot: SlotKey, delay: Duration) -> Running {
         let stop = self.stop.child_token();
         self.shared.states.add(&slot, &target, &labels);
         self.shared.readiness.expect(Text::clone(&slot.name));
@@ -221,7 +202,9 @@ impl Bridge {
             stop: stop.clone(),
             delay,
         };
-        tokio::spawn(workers.run(naming, Arc::clone(clients), Arc::clone(&self.gate)));
+        // Scrapes count from now on, before anything runs.
+        let ears = Ears::of(self.demand.as_deref());
+        tokio::spawn(workers.run(Arc::clone(&self.gate), ears));
         Running { target, labels, place, stop }
     }
 }
@@ -245,17 +228,6 @@ fn note(keeping: &Keeping, kind: RunKind, interval: Duration, run: &Run, now: Ti
     }
 }
 
-/// What a target runs.
-struct Sources {
-    discover: Discover,
-    /// Before the first discovery.
-    discover_in: Duration,
-    /// When the inventory was found that is there already.
-    discovered: Option<Timestamp>,
-    fetch: Fetch,
-    inventories: watch::Receiver<Option<Arc<Inventory>>>,
-}
-
 /// The two workers of a target.
 #[derive(Clone)]
 struct Workers {
@@ -269,37 +241,31 @@ struct Workers {
 }
 
 impl Workers {
-    async fn run(self, naming: Naming, clients: Arc<Clients>, gate: Arc<dyn Gate>) {
-        let Target { job, role, region, definition, .. } = &self.target;
-        let name = name_of(&self.labels);
-        let remembered = match &self.shared.warm {
+    async fn run(self, gate: Arc<dyn Gate>, ears: Ears) {
+        let (name, definition) = (name_of(&self.labels), &self.target.definition);
+        let remembered = match self.shared.warm.as_ref().filter(|_| self.target.work.remembers()) {
             Some(warm) => warm.recall(&name, definition).await,
             None => None,
         };
-        let is_warm = remembered.is_some();
         // Memories are shown at once; what costs calls waits for its turn.
+        let is_warm = remembered.is_some();
         if !is_warm && !self.wait().await {
             return;
         }
-        let client = clients.api(role, region).await;
-        drop(clients);
-        let asker = Asker { name: Text::from(&*name), priority: job.timing.priority };
-        let as_whom = role.arn.clone().unwrap_or_else(|| Text::from("own"));
-        let api: Arc<dyn Api> = Arc::new(Gated::new(client, gate, asker, as_whom));
-        let mut work = self.sources(&api, naming, remembered);
-        if let Some(recalled) = work.fetch.recall(self.shared.clock.read()) {
+        let mut sources = self.sources(&gate, remembered).await;
+        if let Some(recalled) = sources.recalled.take() {
             self.show(recalled);
         }
         if is_warm {
             if !self.wait().await {
                 return;
             }
-            if !self.is_same_account(&*api, &work.inventories).await {
+            if !self.is_still_true(sources.check.take()).await {
                 self.drop_values();
-                work = self.sources(&api, naming, None);
+                sources = self.sources(&gate, None).await;
             }
         }
-        self.start(work).await;
+        self.start(sources, ears).await;
     }
 
     /// Waits for this target's turn to begin; `false`: it was stopped meanwhile.
@@ -307,35 +273,35 @@ impl Workers {
         self.stop.run_until_cancelled(tokio::time::sleep(self.delay)).await.is_some()
     }
 
-    fn sources(&self, api: &Arc<dyn Api>, naming: Naming, remembered: Option<Remembered>) -> Sources {
-        let (job, now) = (&self.target.job, self.shared.clock.now());
-        let interval = job.timing.inventory_interval;
-        let inventory = remembered.as_ref().and_then(|r| r.inventory(now, interval));
-        let discovered = remembered.as_ref().filter(|_| inventory.is_some()).map(|r| r.discovered);
-        let discover_in = remembered.as_ref().map_or(Duration::ZERO, |r| r.renew_in(now, interval));
-        let (sender, inventories) = watch::channel(inventory);
-        let values = lock(&self.place).as_ref().and_then(|slot| self.shared.store.get(slot));
-        let fetch = Fetch::new(Arc::clone(job), Arc::clone(api), naming, inventories.clone());
-        let (tell_idle, idle) = watch::channel(None);
-        let fetch = fetch.inheriting(values).remembering(remembered.map(|r| r.memory)).heeding(idle);
-        let discover = Discover::new(Arc::clone(job), Arc::clone(api), sender).with_oracle(tell_idle);
-        Sources { discover, discover_in, discovered, fetch, inventories }
+    async fn sources(&self, gate: &Arc<dyn Gate>, remembered: Option<Remembered>) -> Sources {
+        let asker = Asker { name: name_of(&self.labels).into(), priority: self.target.priority };
+        let given = Given {
+            gate: Arc::clone(gate),
+            asker,
+            values: lock(&self.place).as_ref().and_then(|slot| self.shared.store.get(slot)),
+            remembered,
+            definition: self.target.definition.clone(),
+            now: self.shared.clock.read(),
+        };
+        self.target.work.sources(given).await
     }
 
     /// Runs both workers until they are stopped.
-    async fn start(self, work: Sources) {
-        let Sources { discover, discover_in, discovered, fetch, inventories } = work;
-        let (timing, label) = (self.target.job.timing, Text::clone(&self.labels.job));
-        let (keeping, fetch) = Keeping::new(&self.target.definition, fetch, inventories, discovered);
-        let keeping = self.shared.warm.as_ref().map(|warm| {
-            warm.enlist(&name_of(&self.labels), Arc::clone(&keeping));
-            keeping
-        });
-        let mut tasks = JoinSet::new();
-        let discover = Box::new(discover);
-        let other = self.clone();
-        tasks.spawn(other.work(RunKind::Discover, timing.inventory_interval, discover_in, discover, keeping.clone()));
-        tasks.spawn(self.work(RunKind::Fetch, timing.interval, Duration::ZERO, fetch, keeping));
+    async fn start(self, sources: Sources, ears: Ears) {
+        let Sources { discover, discover_in, inventory_interval, fetch, interval, keeping, .. } = sources;
+        let keeping = keeping.filter(|_| self.shared.warm.is_some());
+        if let (Some(warm), Some(keeping)) = (&self.shared.warm, &keeping) {
+            warm.enlist(&name_of(&self.labels), Arc::clone(keeping));
+        }
+        let (mut tasks, label) = (JoinSet::new(), Text::clone(&self.labels.job));
+        let discovering = Pace { kind: RunKind::Discover, interval: inventory_interval, first_in: discover_in };
+        let fetching = Pace { kind: RunKind::Fetch, interval, first_in: Duration::ZERO };
+        if ears.as_one {
+            tasks.spawn(self.work(fetching, Box::new(Both { discover, fetch }), keeping, ears.fetch));
+        } else {
+            tasks.spawn(self.clone().work(discovering, discover, keeping.clone(), ears.discover));
+            tasks.spawn(self.work(fetching, fetch, keeping, ears.fetch));
+        }
         while let Some(ended) = tasks.join_next().await {
             if let Err(e) = ended {
                 tracing::error!(job = %label, "a worker ended by a bug, please report it: {e}");
@@ -357,36 +323,33 @@ impl Workers {
         }
     }
 
-    /// Whether the credentials are still those of the account that was remembered. Where nobody answers, they are: values
-    /// must not go because AWS does not answer.
-    async fn is_same_account(&self, api: &dyn Api, inventories: &watch::Receiver<Option<Arc<Inventory>>>) -> bool {
-        let Ok(identified) = tokio::time::timeout(IDENTITY_PATIENCE, api.account()).await else { return true };
-        self.shared.telemetry.record_calls(&identified.calls);
-        let before = inventories.borrow().as_ref().map(|inventory| Text::clone(&inventory.account.id));
-        let is_same = match (identified.account, before) {
-            (Ok(now), Some(before)) => now.id == before,
-            _ => true,
-        };
-        if let Some(warm) = self.shared.warm.as_ref().filter(|_| !is_same) {
-            warm.ignore(&name_of(&self.labels), "another_account", "the credentials are those of another account");
+    /// Whether what was remembered is about what is asked now. Where nobody answers, it is: values must not go because a
+    /// cloud does not answer.
+    async fn is_still_true(&self, check: Option<Check>) -> bool {
+        let Some(check) = check else { return true };
+        let Ok(checked) = tokio::time::timeout(CHECK_PATIENCE, check).await else { return true };
+        self.shared.telemetry.record_calls(&checked.calls);
+        if let (Some(warm), Err(why)) = (&self.shared.warm, checked.is_true) {
+            warm.ignore(&name_of(&self.labels), "another_account", why);
         }
-        is_same
+        checked.is_true.is_ok()
     }
 
     async fn work(
         self,
-        kind: RunKind,
-        interval: Duration,
-        first_in: Duration,
+        pace: Pace,
         source: Box<dyn Source>,
         keeping: Option<Arc<Keeping>>,
+        listener: Option<Listener>,
     ) {
+        let Pace { kind, interval, first_in } = pace;
         let worker = Worker {
             name: format!("{} {} in {}", kind.as_str(), self.labels.job, self.target.region),
             schedule: Schedule { interval, retry_early: kind == RunKind::Discover },
             first_in,
-            deadline: self.target.job.timing.deadline.unwrap_or_else(|| MIN_DEADLINE.max(interval.saturating_mul(3))),
+            deadline: self.target.deadline.unwrap_or_else(|| MIN_DEADLINE.max(interval.saturating_mul(3))),
             clock: self.shared.clock.clone(),
+            listener,
         };
         let stop = self.stop.clone();
         let report = move |run: Run| {
@@ -405,6 +368,7 @@ impl Workers {
         let Shared { clock, store, telemetry, readiness, states, .. } = &self.shared;
         let (now, labels, outcome) = (clock.read(), &self.labels, run.outcome);
         telemetry.record_calls(&outcome.calls);
+        telemetry.unshown(labels, &outcome.unshown);
         let series = outcome.snapshot.as_ref().map(crate::model::Snapshot::present);
         if let Some(snapshot) = outcome.snapshot {
             store.publish(slot.clone(), snapshot);
@@ -453,18 +417,51 @@ fn lock(place: &Mutex<Option<SlotKey>>) -> MutexGuard<'_, Option<SlotKey>> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn limits(access: &Access) -> Limits {
-    let c = access.concurrency;
-    let in_flight = |operation| match operation {
-        "GetMetricData" => c.get_metric_data,
-        "ListMetrics" => c.list_metrics,
-        "GetMetricStatistics" => c.get_metric_statistics,
-        _ => c.tagging,
-    };
-    QUOTAS
-        .iter()
-        .map(|(operation, per_second)| {
-            (*operation, Limit { per_second: *per_second, in_flight: in_flight(*operation) })
+/// When a worker of a target runs.
+struct Pace {
+    kind: RunKind,
+    interval: Duration,
+    first_in: Duration,
+}
+
+/// How the workers of a target hear of scrapes.
+struct Ears {
+    /// Discovery and fetch are one worker.
+    as_one: bool,
+    discover: Option<Listener>,
+    fetch: Option<Listener>,
+}
+
+impl Ears {
+    fn of(demand: Option<&Demand>) -> Self {
+        let as_one = demand.is_some_and(|demand| demand.drive() == Drive::OnScrape);
+        let discover = demand.filter(|_| !as_one).map(Demand::listener);
+        Self { as_one, discover, fetch: demand.map(Demand::listener) }
+    }
+}
+
+/// A discovery, then a fetch, as one: what is collected at each scrape.
+struct Both {
+    discover: Box<dyn Source>,
+    fetch: Box<dyn Source>,
+}
+
+impl Source for Both {
+    fn collect<'a>(&'a mut self, now: Now, progress: Progress<'a>) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let found = self.discover.collect(now, progress).await;
+            // Without any inventory there is nothing to wait for.
+            if self.fetch.ready().now_or_never().is_none() {
+                return found;
+            }
+            let resources = found.resources;
+            let fetched = self.fetch.collect(now, progress).await;
+            let mut both = fetched;
+            both.calls.splice(..0, found.calls);
+            both.failures.splice(..0, found.failures);
+            both.resources = resources;
+            both.unshown.add(&found.unshown);
+            both
         })
-        .collect()
+    }
 }

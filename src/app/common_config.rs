@@ -43,7 +43,7 @@ pub fn apply(path: &Path, network: Network) -> anyhow::Result<Network> {
         file: value("credentials.shared_credential_file"),
     };
     let ca_bundle = match value("ssl.ca_bundle_path") {
-        Some(path) => Some(read_bundle(path.as_ref())?),
+        Some(path) => Some(read_bundle("ca_bundle_path", path.as_ref())?),
         None => network.ca_bundle.clone(),
     };
     Ok(Network {

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::app::run::{About, Daemon, Reload};
+use crate::app::clouds::Clouds;
+use crate::app::google::InMemory;
+use crate::app::run::{About, Daemon, Peer, Reload};
 use crate::app::{listen, signals};
 use crate::aws::client::{Emulator, Network};
 use crate::aws::metadata::Endpoint;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions};
 use crate::expose::guard::Guarding;
+use crate::gcp::job::GcpSettings;
 use crate::host::root::Root;
 use crate::sim::example_yace_config;
 use crate::sim::{SimCloud, WorldSpec};
@@ -49,6 +52,7 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
     let mut settings = config::parse(Path::new("demo.yml"), yaml.as_bytes(), &options, &|_| None)?.settings;
     // The demo takes nobody's place: it shows what a native file gives.
     settings.dialect = Dialect::Native;
+    settings.gcp = google(cloud.world().spec())?;
     settings.agent =
         config::parse(Path::new("demo.yml"), AGENT.as_bytes(), &LoadOptions::default(), &|_| None)?.settings.agent;
     let region = cloud.world().spec().regions.first().map_or("eu-west-1", |r| &**r).to_owned();
@@ -59,7 +63,7 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
         notice: Some(format!(
             "This is a simulated cloud: nothing here exists or costs anything. Its time passes {SPEED} times as fast as yours."
         )),
-        yace: false,
+        peer: Peer::None,
         started: clock.now(),
     };
     for listener in &listeners {
@@ -67,12 +71,27 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
             .context("failed to say what the demo does")?;
     }
     out.flush().context("failed to say what the demo does")?;
+    let clouds = Clouds::new(network, Arc::new(InMemory(cloud.google())), None);
     let metadata = Endpoint { url: Some(cloud.endpoint_url()), is_disabled: false };
-    let daemon = Daemon::new(clock, network, &settings, about, None).with_agent(metadata, Root::default(), None, true);
+    let daemon = Daemon::new(clock, clouds, &settings, about, None).with_agent(metadata, Root::default(), None, true);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("the demo has no file to reload".to_owned()) }));
     daemon.serve(listeners, &Guarding::default(), settings, reload, signals::terminated()).await?;
     cloud.shutdown().await;
     Ok(())
+}
+
+/// A job for the Google half, as a native file would have it.
+fn google(spec: &WorldSpec) -> anyhow::Result<Option<GcpSettings>> {
+    if spec.google.projects.is_empty() {
+        return Ok(None);
+    }
+    let projects = spec.google.projects.join(", ");
+    let seconds = INTERVAL.as_secs();
+    let file = format!(
+        "gcp:\n  jobs:\n    - {{name: demo, projects: [{projects}], metrics_prefixes: [\"\"], interval: {seconds}s, metrics_interval: 15m}}\n"
+    );
+    let loaded = config::parse(Path::new("demo.yml"), file.as_bytes(), &LoadOptions::default(), &|_| None)?;
+    Ok(loaded.settings.gcp)
 }
 
 fn how_to_use(cloud: &SimCloud, url: &str) -> String {
@@ -80,11 +99,12 @@ fn how_to_use(cloud: &SimCloud, url: &str) -> String {
     let resources: usize = spec.services.iter().map(|(_, n)| n * spec.regions.len() * spec.accounts.len()).sum();
     format!(
         "raingauge demo: a simulated cloud with {resources} resources of {} AWS services in {} accounts, {},\n\
-         is at {}; the real pipeline (AWS SDK, discovery, GetMetricData) collects from it every {} s.\n\
+         is at {}; the real pipeline (AWS SDK, discovery, GetMetricData) collects from it every {} s,\n\
+         and from {} Google projects with Cloud Run, Pub/Sub, Cloud Functions, Compute Engine and Kubernetes.\n\
          Simulated time passes {SPEED} times as fast as yours, so values move while you look.\n\n\
-         \x20 curl {url}/metrics      the CloudWatch metrics, for Prometheus or vmagent\n\
+         \x20 curl {url}/metrics      the metrics of both clouds, for Prometheus or vmagent\n\
          \x20 {url}/                  the jobs, live\n\
-         \x20 curl {}/_sim/ledger   what AWS would have billed\n\
+         \x20 curl {}/_sim/ledger   what AWS and Google would have billed\n\
          \x20 curl {}/_sim/pushed   what this machine's agent pushed there (namespace Demo/Host)\n\n\
          Ctrl-C ends it.",
         spec.services.len(),
@@ -92,6 +112,7 @@ fn how_to_use(cloud: &SimCloud, url: &str) -> String {
         spec.regions.join(" and "),
         cloud.endpoint_url(),
         INTERVAL.as_secs(),
+        spec.google.projects.len(),
         cloud.endpoint_url(),
         cloud.endpoint_url(),
     )

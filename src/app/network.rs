@@ -15,23 +15,34 @@ const MAX_BUNDLE_BYTES: u64 = 2 << 20;
 /// Reads `HTTPS_PROXY`, `NO_PROXY`, `AWS_CA_BUNDLE`, and `AWS_ENDPOINT_URL_<SERVICE>` of the services that are not asked
 /// through the SDK, which reads its own.
 pub fn from_env() -> anyhow::Result<Network> {
-    let ca_bundle = match std::env::var_os("AWS_CA_BUNDLE").filter(|p| !p.is_empty()) {
-        Some(path) => Some(read_bundle(&path)?),
-        None => None,
-    };
     let own = |service: Service| {
         let url = variable(&format!("AWS_ENDPOINT_URL_{}", service.facts().variable))?;
         Some((service, url))
     };
     let endpoints = Service::ALL.into_iter().filter_map(own).collect();
     Ok(Network {
-        https_proxy: either("HTTPS_PROXY", "https_proxy").map(with_scheme),
-        no_proxy: either("NO_PROXY", "no_proxy"),
-        ca_bundle,
+        https_proxy: proxy(),
+        no_proxy: no_proxy(),
+        ca_bundle: ca_bundle("AWS_CA_BUNDLE")?,
         endpoints,
         profile: Profile::default(),
         emulator: None,
     })
+}
+
+/// `HTTPS_PROXY`.
+pub fn proxy() -> Option<String> {
+    either("HTTPS_PROXY", "https_proxy").map(with_scheme)
+}
+
+/// `NO_PROXY`.
+pub fn no_proxy() -> Option<String> {
+    either("NO_PROXY", "no_proxy")
+}
+
+/// The certificates in the file that a variable names.
+pub fn ca_bundle(variable: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    std::env::var_os(variable).filter(|p| !p.is_empty()).map(|path| read_bundle(variable, &path)).transpose()
 }
 
 /// How the instance's metadata service is reached.
@@ -51,13 +62,14 @@ fn either(upper: &str, lower: &str) -> Option<String> {
     variable(upper).or_else(|| variable(lower))
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable that is set to something.
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
-pub(super) fn read_bundle(path: &OsStr) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read_bundle(variable: &str, path: &OsStr) -> anyhow::Result<Vec<u8>> {
     let path = Path::new(path);
-    let tried = || format!("read the certificates of AWS_CA_BUNDLE from {}", path.display());
+    let tried = || format!("read the certificates of {variable} from {}", path.display());
     let size = std::fs::metadata(path).with_context(tried)?.len();
     anyhow::ensure!(size <= MAX_BUNDLE_BYTES, "{}: it is larger than {MAX_BUNDLE_BYTES} bytes", tried());
     std::fs::read(path).with_context(tried)

@@ -189,10 +189,7 @@ aws:
         assert!(all.values().all(|every| *every == Duration::from_secs(1200)), "the other job names its regions");
         let role = |n: usize| settings.jobs[0].roles[n].clone();
         let known = Known::from([(role(0), vec!["eu-west-1".into(), "us-east-1".into()])]);
-        let places = |settings: &AwsSettings| {
-            let targets = crate::app::target::targets(settings);
-            targets.iter().map(|t| format!("{} {} {}", t.label, t.account(), t.region)).collect::<Vec<_>>()
-        };
+        let places = |settings: &AwsSettings| crate::app::target::aws::named_places(settings);
         assert_eq!(
             places(&expanded(&settings, &known)),
             [

@@ -52,7 +52,8 @@ pub fn fates(running: &[&Target], wanted: &[Target]) -> Vec<Fate> {
 
 /// Labels for a target that no other one has: its own, or its own with the first free number.
 pub fn unique_labels(target: &Target, taken: &BTreeSet<JobLabels>) -> JobLabels {
-    let labels = |job: Text| JobLabels { job, region: Text::clone(&target.region), account: target.account() };
+    let labels =
+        |job: Text| JobLabels { job, region: Text::clone(&target.region), account: Text::clone(&target.account) };
     let numbered = (2_u64..).map(|n| labels(format!("{}#{n}", target.label).into()));
     let mut all = std::iter::once(labels(Text::clone(&target.label))).chain(numbered);
     all.find(|l| !taken.contains(l)).unwrap_or_else(|| labels(Text::clone(&target.label)))
@@ -61,36 +62,11 @@ pub fn unique_labels(target: &Target, taken: &BTreeSet<JobLabels>) -> JobLabels 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::job::{Job, JobKind, Role, Timing};
-    use std::num::NonZeroU32;
-    use std::sync::Arc;
-    use std::time::Duration;
+    use crate::app::target::idle;
+    use crate::seam::Priority;
 
     fn target(label: &str, definition: &str) -> Target {
-        let job = Job {
-            kind: JobKind::Custom,
-            index: 0,
-            name: label.into(),
-            namespace: "N".into(),
-            regions: vec![],
-            roles: vec![],
-            metrics: vec![],
-            custom_tags: vec![],
-            dimension_name_requirements: vec![],
-            recently_active_only: false,
-            selection: crate::aws::job::Selection::default(),
-            metrics_per_query: NonZeroU32::MIN,
-            timing: Timing {
-                interval: Duration::ZERO,
-                inventory_interval: Duration::ZERO,
-                stale_after: Duration::ZERO,
-                activity_oracle: false,
-                deadline: None,
-                priority: crate::seam::Priority::Normal,
-            },
-        };
-        let (role, region) = (Role::default(), Text::from("r"));
-        Target { label: label.into(), job: Arc::new(job), role, region, definition: definition.into() }
+        idle(label, definition, Priority::Normal)
     }
 
     #[test]

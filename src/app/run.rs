@@ -8,13 +8,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
+use crate::app::clouds::{self, Clouds, Google};
+use crate::app::google::FromEnvironment;
 use crate::app::regions::{self, Known, LookUp};
 use crate::app::states::States;
+use crate::app::target::Target;
 use crate::app::warm::{self, Warm};
-use crate::app::{common_config, listen, network, protection, signals};
+use crate::app::{common_config, keeper, listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::{AwsSettings, Concurrency};
 use crate::aws::metadata::Endpoint;
@@ -22,13 +26,14 @@ use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::guard::Guarding;
-use crate::expose::http::{self, Web};
+use crate::expose::http::{self, Manners, Stackdriver, Web};
 use crate::expose::status::{Cost, Status};
 use crate::host::root::Root;
 use crate::model::{Text, Timestamp};
 use crate::state::StateDir;
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
+use crate::work::demand::{Demand, Drive};
 use crate::work::readiness::Readiness;
 
 /// Where people expect YACE, and now us.
@@ -42,6 +47,9 @@ const STARTING: &str = "the configuration is being applied";
 
 /// Before this, dollars a month would be a guess: a start asks for everything at once.
 const MIN_UPTIME_FOR_A_RATE: Duration = Duration::from_secs(900);
+/// Where no filter finds projects now: a reload may bring one.
+const LOOK_FOR_FILTERS: Duration = Duration::from_secs(60);
+
 /// Thirty days.
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
@@ -84,13 +92,15 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     }
     Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);
-    let guarding = guarding(&options, &loaded.settings)?;
+    let web_config_file = options.web_config_file.as_deref().or(loaded.settings.web.config_file.as_deref());
+    let guarding = guarding(web_config_file)?;
     let listeners = listen::bind(&addresses).await?;
     let env = |name: &str| std::env::var(name).ok();
     let state_dir = state_dir(&loaded.settings)?;
     let surroundings = Surroundings {
         clock: Clock::system(),
         network,
+        google: Arc::new(FromEnvironment),
         listeners,
         guarding,
         metadata: network::metadata(&env),
@@ -119,6 +129,8 @@ pub struct Surroundings {
     pub clock: Clock,
     /// How AWS is reached.
     pub network: Network,
+    /// How Google is reached.
+    pub google: Arc<dyn Google>,
     /// Where it serves.
     pub listeners: Vec<TcpListener>,
     /// Who may ask.
@@ -138,15 +150,16 @@ pub async fn run_in(
     loaded: Loaded,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
-    let Surroundings { clock, network, listeners, guarding, metadata, root, state_dir } = surroundings;
+    let Surroundings { clock, network, google, listeners, guarding, metadata, root, state_dir } = surroundings;
     let about = About {
         source: options.config.display().to_string(),
         notice: None,
-        yace: options.yace || loaded.settings.dialect == Dialect::Yace,
+        peer: if options.yace || loaded.settings.dialect == Dialect::Yace { Peer::Yace } else { Peer::None },
         started: clock.now(),
     };
     let is_shown = !listeners.is_empty();
-    let daemon = Daemon::new(clock, network, &loaded.settings, about, state_dir.clone());
+    let clouds = Clouds::new(network, google, state_dir.as_ref().map(keeper::keepers));
+    let daemon = Daemon::new(clock, clouds, &loaded.settings, about, state_dir.clone());
     let daemon = daemon.with_agent(metadata, root, state_dir, is_shown);
     let reload: Reload = {
         let daemon = daemon.clone();
@@ -166,15 +179,14 @@ pub async fn run_in(
 }
 
 /// The guard that the web configuration file describes; changes of it are followed from now on.
-fn guarding(options: &RunOptions, settings: &Settings) -> Result<Guarding, StartError> {
-    let file = options.web_config_file.clone().or_else(|| settings.web.config_file.clone());
-    let loaded = protection::load(file.as_deref()).map_err(|e| match e.downcast::<Mistakes>() {
+pub fn guarding(file: Option<&Path>) -> Result<Guarding, StartError> {
+    let loaded = protection::load(file).map_err(|e| match e.downcast::<Mistakes>() {
         Ok(mistakes) => StartError::Config(mistakes),
         Err(other) => StartError::Start(other),
     });
     let guarding = Guarding::new(ArcSwap::from_pointee(loaded?));
     if let Some(file) = file {
-        tokio::spawn(protection::follow(file, Arc::clone(&guarding)));
+        tokio::spawn(protection::follow(file.to_owned(), Arc::clone(&guarding)));
     }
     Ok(guarding)
 }
@@ -242,10 +254,35 @@ pub struct About {
     pub source: String,
     /// Something to say above everything else.
     pub notice: Option<String>,
-    /// YACE's routes and counters.
-    pub yace: bool,
+    /// In whose place it runs.
+    pub peer: Peer,
     /// When the process started.
     pub started: Timestamp,
+}
+
+/// In whose place the daemon runs: whose routes and counters it has.
+#[derive(Clone, Debug, Default)]
+pub enum Peer {
+    /// Nobody's.
+    #[default]
+    None,
+    /// YACE's.
+    Yace,
+    /// stackdriver_exporter's.
+    Stackdriver(StackdriverPeer),
+}
+
+/// What stackdriver_exporter's flags say about the HTTP side.
+#[derive(Clone, Debug)]
+pub struct StackdriverPeer {
+    /// Where the cloud's metrics are.
+    pub cloud_path: String,
+    /// Where the program's own are.
+    pub telemetry_path: String,
+    /// What `?collect=` may narrow.
+    pub prefixes: Vec<String>,
+    /// How scrapes drive the collection.
+    pub drive: Drive,
 }
 
 /// Answers a reload: `Err` says why the old configuration goes on.
@@ -262,35 +299,61 @@ struct Regions {
 #[derive(Clone)]
 pub struct Daemon {
     shared: Shared,
+    clouds: Clouds,
     bridge: Arc<Bridge>,
+    demand: Option<Arc<Demand>>,
     agent: Arc<Agent>,
     exposition: Arc<Exposition>,
     about: Arc<About>,
     /// What only a start looks at.
     fixed: Arc<Fixed>,
     applying: Arc<tokio::sync::Mutex<()>>,
-    network: Network,
     regions: Arc<Mutex<Regions>>,
     reload_error: Arc<Mutex<Option<String>>>,
+    applied: Arc<Mutex<Option<Applied>>>,
+    wanted: Arc<tokio::sync::Mutex<Wanted>>,
+    /// Whether there are workers.
+    started: Arc<watch::Sender<bool>>,
+}
+
+/// What shall run, of each cloud.
+#[derive(Default)]
+struct Wanted {
+    aws: Vec<Target>,
+    google: Vec<Target>,
+}
+
+/// What runs.
+#[derive(Clone)]
+struct Applied {
+    /// As it was written.
+    written: Settings,
+    /// With the projects that were found.
+    resolved: Settings,
 }
 
 impl Daemon {
     /// Nothing runs yet.
     pub fn new(
         clock: Clock,
-        network: Network,
+        clouds: Clouds,
         settings: &Settings,
         about: About,
         state_dir: Option<Arc<StateDir>>,
     ) -> Self {
-        let telemetry = Arc::new(Telemetry::new(TelemetrySettings {
+        let telemetry = Telemetry::new(TelemetrySettings {
             version: env!("CARGO_PKG_VERSION"),
             started: about.started,
-            yace: about.yace,
+            yace: matches!(about.peer, Peer::Yace),
             prices: price::list_prices(),
-        }));
+        });
+        let (telemetry, demand) = match &about.peer {
+            Peer::Stackdriver(peer) => (telemetry.beside_stackdriver(), Some(Arc::new(Demand::new(peer.drive)))),
+            Peer::None | Peer::Yace => (telemetry, None),
+        };
+        let telemetry = Arc::new(telemetry);
         let store = Arc::new(Store::new());
-        let openmetrics = settings.dialect == Dialect::Native;
+        let openmetrics = settings.dialect == Dialect::Native && !matches!(about.peer, Peer::Stackdriver(_));
         let exposition =
             Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
         let warm = state_dir.and_then(|dir| Warm::new(dir, clock.clone(), Arc::clone(&telemetry)).ok());
@@ -299,11 +362,10 @@ impl Daemon {
         }
         let (readiness, states) = (Readiness::default(), States::default());
         let shared = Shared { clock, store, telemetry, readiness, states, warm };
-        let access = settings.aws.as_ref().map(|a| a.access.clone()).unwrap_or_default();
-        let bridge = Arc::new(Bridge::new(shared.clone(), network.clone(), &access));
+        let bridge = Arc::new(Bridge::new(shared.clone(), clouds::limits(settings), demand.clone()));
         let around = agent::Around {
             shared: shared.clone(),
-            network: network.clone(),
+            network: clouds.aws.clone(),
             metadata: Endpoint::default(),
             root: Root::default(),
             state_dir: None,
@@ -311,15 +373,19 @@ impl Daemon {
         };
         Self {
             shared,
+            clouds,
             bridge,
+            demand,
             agent: Arc::new(Agent::new(around)),
             exposition,
             about: Arc::new(about),
             fixed: Arc::new(fixed(settings)),
             applying: Arc::default(),
-            network,
             regions: Arc::default(),
             reload_error: Arc::default(),
+            applied: Arc::default(),
+            wanted: Arc::default(),
+            started: Arc::new(watch::Sender::new(false)),
         }
     }
 
@@ -367,7 +433,7 @@ impl Daemon {
                 Err(e) => tracing::error!("failed to start collecting: {e:#}"),
             }
             drop(turn);
-            daemon.bridge.sweep().await;
+            tokio::join!(daemon.bridge.sweep(), daemon.follow_projects());
         });
         let router = http::router(self.web(reload));
         let router = http::guarded(router, Arc::clone(guarding), Arc::clone(&self.shared.telemetry));
@@ -401,11 +467,80 @@ impl Daemon {
     async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
         // Not after the bridge, which may have to wait for the instance's metadata.
         self.agent.apply(settings.agent.as_ref()).await?;
-        if settings.aws.is_some() || self.bridge.is_running().await {
-            self.apply_aws(settings.aws.clone().unwrap_or_default()).await?;
-        }
+        // Neither cloud waits for the other one.
+        let aws = async {
+            if let Some(aws) = &settings.aws {
+                return self.apply_aws(aws.clone()).await;
+            }
+            self.regions().follower.take().inspect(tokio::task::AbortHandle::abort);
+            self.put(|wanted| wanted.aws.clear()).await;
+            Ok(())
+        };
+        let google = async {
+            let resolved = self.with_projects(settings).await;
+            self.apply_resolved(settings.clone(), resolved).await;
+        };
+        let (aws, ()) = tokio::join!(Box::pin(aws), Box::pin(google));
+        aws?;
         self.shared.readiness.release(&Text::from(STARTING));
+        self.started.send_replace(true);
         Ok(())
+    }
+
+    async fn apply_resolved(&self, written: Settings, resolved: Settings) {
+        let targets = self.clouds.google_targets(&resolved);
+        self.put(|wanted| wanted.google = targets).await;
+        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = Some(Applied { written, resolved });
+    }
+
+    /// Changes what is wanted of one cloud.
+    async fn put(&self, change: impl FnOnce(&mut Wanted)) {
+        let mut wanted = self.wanted.lock().await;
+        change(&mut wanted);
+        let all = wanted.aws.iter().chain(&wanted.google).cloned().collect();
+        self.bridge.apply(all).await;
+    }
+
+    /// The settings with the projects of today.
+    async fn with_projects(&self, settings: &Settings) -> Settings {
+        let mut settings = settings.clone();
+        if let Some(gcp) = &settings.gcp {
+            let (resolved, failures) = self.clouds.with_projects(gcp).await;
+            for failure in &failures {
+                tracing::warn!(
+                    reason = failure.reason.as_str(),
+                    advice = failure.reason.advice(),
+                    "failed to {failure}"
+                );
+            }
+            settings.gcp = Some(resolved);
+        }
+        settings
+    }
+
+    /// Follows the projects that filters find, for as long as there are filters.
+    async fn follow_projects(&self) {
+        loop {
+            let applied = || self.applied.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let pause = applied().and_then(|a| a.written.gcp).and_then(|gcp| {
+                let found = gcp.jobs.iter().filter(|job| job.projects_filter.is_some() || job.projects.is_empty());
+                found.map(|job| job.timing.inventory_interval).min()
+            });
+            tokio::time::sleep(pause.unwrap_or(LOOK_FOR_FILTERS)).await;
+            let turn = self.applying.lock().await;
+            if let Some(before) = applied().filter(|_| pause.is_some()) {
+                let after = self.with_projects(&before.written).await;
+                let projects = |s: &Settings| {
+                    let jobs = s.gcp.iter().flat_map(|gcp| &gcp.jobs);
+                    jobs.map(|job| job.projects.clone()).collect::<Vec<_>>()
+                };
+                if projects(&before.resolved) != projects(&after) {
+                    tracing::info!("the projects that filters find have changed");
+                    self.apply_resolved(before.written, after).await;
+                }
+            }
+            drop(turn);
+        }
     }
 
     async fn apply_aws(&self, aws: AwsSettings) -> anyhow::Result<()> {
@@ -416,21 +551,27 @@ impl Daemon {
             regions.known.clone()
         };
         let telemetry = Arc::clone(&self.shared.telemetry);
-        match LookUp::load(&aws, &self.network, telemetry, known).await? {
+        match LookUp::load(&aws, &self.clouds.aws, telemetry, known).await? {
             None => {
                 self.shared.states.regions(BTreeMap::new());
-                self.bridge.apply(&aws).await?;
+                self.put_aws(&aws).await?;
             }
             Some(look_up) => self.apply_everywhere(aws, look_up).await?,
         }
         Ok(())
     }
 
+    async fn put_aws(&self, aws: &AwsSettings) -> anyhow::Result<()> {
+        let targets = self.clouds.aws_targets(aws).await?;
+        self.put(|wanted| wanted.aws = targets).await;
+        Ok(())
+    }
+
     /// The jobs whose places are known begin at once, those with `regions: all` when these are known.
     async fn apply_everywhere(&self, aws: AwsSettings, mut look_up: LookUp) -> anyhow::Result<()> {
-        self.bridge.apply(&regions::expanded(&aws, look_up.known())).await?;
+        self.put_aws(&regions::expanded(&aws, look_up.known())).await?;
         if look_up.first().await {
-            self.bridge.apply(&regions::expanded(&aws, look_up.known())).await?;
+            self.put_aws(&regions::expanded(&aws, look_up.known())).await?;
         }
         self.remember(&look_up);
         let daemon = self.clone();
@@ -442,7 +583,7 @@ impl Daemon {
                 daemon.remember(&look_up);
                 if changed {
                     tracing::info!("the enabled regions have changed");
-                    if let Err(e) = daemon.bridge.apply(&regions::expanded(&aws, look_up.known())).await {
+                    if let Err(e) = daemon.put_aws(&regions::expanded(&aws, look_up.known())).await {
                         tracing::error!("failed to collect in the regions that are enabled now: {e:#}");
                     }
                 }
@@ -469,8 +610,31 @@ impl Daemon {
             ready: Arc::new(move || readiness.missing()),
             status: Arc::new(move || daemon.status()),
             reload,
-            yace: self.about.yace,
+            manners: self.manners(),
             clock: Arc::new(move || clock.read().steady),
+        }
+    }
+
+    fn manners(&self) -> Manners {
+        match (&self.about.peer, &self.demand) {
+            (Peer::Yace, _) => Manners::Yace,
+            (Peer::Stackdriver(peer), Some(demand)) => {
+                let (demand, started) = (Arc::clone(demand), self.started.subscribe());
+                Manners::Stackdriver(Arc::new(Stackdriver {
+                    cloud_path: peer.cloud_path.clone(),
+                    telemetry_path: peer.telemetry_path.clone(),
+                    prefixes: peer.prefixes.clone(),
+                    scraped: Arc::new(move || {
+                        let (demand, mut started) = (Arc::clone(&demand), started.clone());
+                        Box::pin(async move {
+                            // Before that there is nobody who could collect. An error means the end of the daemon.
+                            let _ = started.wait_for(|started| *started).await;
+                            demand.scraped().await;
+                        })
+                    }),
+                }))
+            }
+            (Peer::None | Peer::Stackdriver(_), _) => Manners::Native,
         }
     }
 

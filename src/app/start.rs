@@ -19,7 +19,7 @@ pub fn delays(targets: &[&Target]) -> Vec<Duration> {
     let mut order: Vec<usize> = (0..targets.len()).collect();
     order.sort_by_cached_key(|at| {
         let target = targets.get(*at);
-        let priority = target.map(|t| std::cmp::Reverse(t.job.timing.priority));
+        let priority = target.map(|t| std::cmp::Reverse(t.priority));
         (priority, target.map(|t| fnv1a(&t.definition)), *at)
     });
     let late = u32::try_from(targets.len().saturating_sub(AT_ONCE)).unwrap_or(u32::MAX);
@@ -41,20 +41,14 @@ fn fnv1a(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, LoadOptions};
+    use crate::app::target::idle;
     use crate::seam::Priority;
 
+    /// For each account a target of normal priority; then for each another of high priority.
     fn targets(accounts: usize) -> Vec<Target> {
-        let roles: Vec<String> = (0..accounts).map(|n| format!("{{roleArn: 'arn:aws:iam::{n:012}:role/r'}}")).collect();
-        let roles = roles.join(", ");
-        let job = |kind: &str, priority: &str| {
-            format!(
-                "      - type: {kind}\n        priority: {priority}\n        regions: [a]\n        roles: [{roles}]\n        metrics: [{{name: m, statistics: [Sum]}}]\n"
-            )
-        };
-        let file = format!("aws:\n  discovery:\n    jobs:\n{}{}", job("AWS/SQS", "normal"), job("AWS/EC2", "high"));
-        let loaded = config::parse("x.yml".as_ref(), file.as_bytes(), &LoadOptions::default(), &|_| None).unwrap();
-        crate::app::target::targets(&loaded.settings.aws.unwrap_or_default())
+        let all =
+            |kind: &'static str, priority| (0..accounts).map(move |n| idle(kind, &format!("{kind} {n}"), priority));
+        all("AWS/SQS", Priority::Normal).chain(all("AWS/EC2", Priority::High)).collect()
     }
 
     fn delays_of(targets: &[Target]) -> Vec<Duration> {
@@ -78,7 +72,7 @@ mod tests {
         assert!(sorted[100..].windows(2).all(|w| w[1] == w[0] + Duration::from_millis(20)));
         assert_eq!(sorted[999], Duration::from_secs(18));
         let last = |priority| {
-            let of = large.iter().zip(&all).filter(|(t, _)| t.job.timing.priority == priority);
+            let of = large.iter().zip(&all).filter(|(t, _)| t.priority == priority);
             of.map(|(_, d)| *d).max().unwrap()
         };
         assert!(last(Priority::High) < Duration::from_secs(9) && last(Priority::Normal) == Duration::from_secs(18));

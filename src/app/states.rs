@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::app::target::Target;
-use crate::aws::job::{JobKind, Role};
+use crate::aws::job::Role;
 use crate::expose::status::{JobError, JobStatus, PushStatus};
 use crate::model::Timestamp;
 use crate::seam::{Failure, LeftOut};
@@ -52,16 +52,11 @@ pub struct RunFacts<'a> {
 impl States {
     /// A target appears, as not yet run.
     pub fn add(&self, slot: &SlotKey, target: &Target, labels: &JobLabels) {
-        let kind = match target.job.kind {
-            JobKind::Discovery(_) => "discovery",
-            JobKind::Custom => "custom",
-            JobKind::Static(_) => "static",
-        };
         let shown = JobStatus {
-            kind: kind.to_owned(),
+            kind: target.kind.to_owned(),
             name: labels.job.to_string(),
             region: target.region.to_string(),
-            account: if target.role.arn.is_some() { labels.account.to_string() } else { "own".to_owned() },
+            account: if labels.account.is_empty() { "own".to_owned() } else { labels.account.to_string() },
             ..JobStatus::default()
         };
         self.with(|jobs| jobs.insert(slot.clone(), State { shown, ..State::default() }));

@@ -1,79 +1,126 @@
-//! Jobs become targets: one for each role and region. Pure; who keeps running at a reload is decided in `reload`.
+//! What the bridge runs: targets, which know neither cloud nor engine, only how to make their sources. Jobs become targets
+//! in `aws` and `gcp`; who keeps running at a reload is decided in `reload`.
+
+pub mod aws;
+pub mod gcp;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::aws::job::{AwsSettings, Job, JobKind, Role};
-use crate::model::Text;
+use futures_util::future::BoxFuture;
 
-/// One job, as one role, in one region.
-#[derive(Clone, Debug)]
+use crate::aws::warm::{Keeping, Remembered};
+use crate::model::{Now, Snapshot, Text};
+use crate::seam::{Asker, Call, Gate, Priority, Source};
+
+/// One job in one place, as one identity.
+#[derive(Clone)]
 pub struct Target {
     /// What people call the job; several targets may share it.
     pub label: Text,
-    /// What to collect.
-    pub job: Arc<Job>,
-    /// As whom.
-    pub role: Role,
+    /// What kind of job it is, for the status page.
+    pub kind: &'static str,
     /// Where.
     pub region: Text,
+    /// The account as far as it is known; empty: the process's own.
+    pub account: Text,
     /// Equal texts mean equal work: a reload leaves such a target alone.
     pub definition: String,
+    /// Equal texts mean that the values of one are good enough until the other has its own.
+    pub lineage: String,
+    /// Before whom its calls are made.
+    pub priority: Priority,
+    /// A run that takes longer is given up; `None`: as usual.
+    pub deadline: Option<Duration>,
+    /// Makes its sources.
+    pub work: Arc<dyn Work>,
 }
 
 impl Target {
-    /// The account's id as far as the role tells it; empty: the process's own.
-    pub fn account(&self) -> Text {
-        account_of(self.role.arn.as_deref().unwrap_or(""))
-    }
-
     /// Whether the values of `old` are good enough until this one has its own.
     pub fn follows(&self, old: &Self) -> bool {
-        let place = self.region == old.region && self.role == old.role;
-        place && self.label == old.label && self.job.namespace == old.job.namespace
+        self.lineage == old.lineage
     }
 }
 
-/// The targets of all jobs, in the file's order.
-pub fn targets(settings: &AwsSettings) -> Vec<Target> {
-    let mut all = Vec::new();
-    for job in &settings.jobs {
-        let (roles, regions) = (&job.roles, &job.regions);
-        // Neither its position nor the job's other places are part of what a target does.
-        let job = Arc::new(Job { index: 0, roles: vec![], regions: vec![], ..job.clone() });
-        for role in roles {
-            for region in regions {
-                let access = (settings.access.fips, &settings.access.sts_region, settings.naming);
-                let definition = format!("{access:?} {role:?} {region} {job:?}");
-                let (role, region) = (role.clone(), Text::clone(region));
-                all.push(Target { label: label(&job), job: Arc::clone(&job), role, region, definition });
-            }
+/// Makes the sources of a target.
+pub trait Work: Send + Sync {
+    /// Connects; never fails: what is wrong shows in the runs.
+    fn sources(&self, given: Given) -> BoxFuture<'_, Sources>;
+
+    /// Whether it leaves something behind that a later process can begin with.
+    fn remembers(&self) -> bool {
+        false
+    }
+}
+
+/// What a target finds when it starts.
+pub struct Given {
+    /// Asked before every call.
+    pub gate: Arc<dyn Gate>,
+    /// As whom.
+    pub asker: Asker,
+    /// The values of the target before it.
+    pub values: Option<Arc<Snapshot>>,
+    /// What an earlier process left behind, if the target remembers.
+    pub remembered: Option<Remembered>,
+    /// The target's.
+    pub definition: String,
+    /// When it starts.
+    pub now: Now,
+}
+
+/// The two sources of a target.
+pub struct Sources {
+    /// What there is.
+    pub discover: Box<dyn Source>,
+    /// Before the first discovery.
+    pub discover_in: Duration,
+    /// Time between two discoveries.
+    pub inventory_interval: Duration,
+    /// Its values.
+    pub fetch: Box<dyn Source>,
+    /// Time between two fetches.
+    pub interval: Duration,
+    /// Values to begin with.
+    pub recalled: Option<Snapshot>,
+    /// Says whether what was remembered still holds.
+    pub check: Option<Check>,
+    /// What is to survive.
+    pub keeping: Option<Arc<Keeping>>,
+}
+
+/// Finds out whether memories still hold.
+pub type Check = BoxFuture<'static, Checked>;
+
+/// Whether memories still hold.
+pub struct Checked {
+    /// Why they do not.
+    pub is_true: Result<(), &'static str>,
+    /// What it took to find out.
+    pub calls: Vec<Call>,
+}
+
+/// A target that does nothing.
+#[cfg(test)]
+pub(crate) fn idle(label: &str, definition: &str, priority: Priority) -> Target {
+    struct Idle;
+
+    impl Work for Idle {
+        fn sources(&self, _given: Given) -> BoxFuture<'_, Sources> {
+            Box::pin(std::future::pending())
         }
     }
-    all
-}
 
-/// A discovery job is known by its namespace; the others by their names, which may be anything.
-fn label(job: &Job) -> Text {
-    match job.kind {
-        JobKind::Discovery(_) => Text::clone(&job.namespace),
-        JobKind::Custom => format!("custom/{}", job.name).into(),
-        JobKind::Static(_) => format!("static/{}", job.name).into(),
-    }
-}
-
-/// `arn:aws:iam::123456789012:role/x` → the twelve digits; anything else stays what it is.
-fn account_of(arn: &str) -> Text {
-    arn.split(':').nth(4).filter(|id| !id.is_empty()).unwrap_or(arn).into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_account_is_read_from_the_role() {
-        assert_eq!(&*account_of("arn:aws:iam::123456789012:role/x"), "123456789012");
-        assert_eq!(&*account_of("nonsense"), "nonsense");
-        assert_eq!(&*account_of(""), "");
+    Target {
+        label: label.into(),
+        kind: "custom",
+        region: "r".into(),
+        account: "".into(),
+        definition: definition.into(),
+        lineage: label.into(),
+        priority,
+        deadline: None,
+        work: Arc::new(Idle),
     }
 }

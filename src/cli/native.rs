@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Command, Exit, Log, LogFormat, LogLevel};
+use super::{Command, Exit, Log, LogFormat, LogLevel, Outside};
 
 const DEFAULT_LISTEN: &str = ":5000";
 /// Where the CloudWatch agent's control script puts its configuration.
@@ -102,6 +102,13 @@ enum Words {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
         arguments: Vec<OsString>,
     },
+    /// Take the place of stackdriver_exporter: its own flags follow (also when the binary is called like that)
+    #[command(disable_help_flag = true, name = "stackdriver_exporter")]
+    StackdriverExporter {
+        /// stackdriver_exporter's flags
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+        arguments: Vec<OsString>,
+    },
 }
 
 /// The simulated world.
@@ -129,7 +136,8 @@ const FLAGS: [(&str, &[&str]); 6] = [
 ];
 
 /// Reads a command line with the program's name.
-pub(super) fn parse(args: Vec<OsString>, env: &dyn Fn(&str) -> Option<String>) -> Result<Command, Exit> {
+pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command, Exit> {
+    let Outside { env, file } = outside;
     let args = with_environment(args, env);
     let cli = Cli::try_parse_from(args).map_err(|e| exit(&e))?;
     Ok(match cli.command {
@@ -148,6 +156,7 @@ pub(super) fn parse(args: Vec<OsString>, env: &dyn Fn(&str) -> Option<String>) -
         }
         Words::Healthcheck { url } => Command::Healthcheck { url },
         Words::Yace { arguments } => return super::yace::parse(&arguments, env),
+        Words::StackdriverExporter { arguments } => return super::stackdriver::parse(&arguments, env, file),
     })
 }
 

@@ -2,7 +2,11 @@ use super::*;
 
 fn try_parse(line: &str, env: &[(&str, &str)]) -> Result<Command, Exit> {
     let find = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
-    super::parse(line.split_whitespace().map(OsString::from), &find)
+    let file = |path: &str| match path {
+        "flags" => Ok("# a comment\n--monitoring.metrics-prefixes=a b\n\n--google.project-ids=p\n".to_owned()),
+        other => Err(format!("open {other}: no such file or directory")),
+    };
+    super::parse(line.split_whitespace().map(OsString::from), Outside { env: &find, file: &file })
 }
 
 fn yace(line: &str) -> YaceRun {
@@ -225,4 +229,117 @@ fn native_flags_from_the_environment() {
     };
     assert_eq!((config.as_path(), listen_addresses.len(), log.level), (Path::new("e.yml"), 2, LogLevel::Error));
     assert!(try_parse("raingauge run", &[("RAINGAUGE_CONFIG", "e"), ("RAINGAUGE_LOG_LEVEL", "loud")]).is_err());
+}
+
+fn stackdriver(line: &str) -> StackdriverRun {
+    let line = format!("raingauge stackdriver_exporter --monitoring.metrics-prefixes=p/ {line}");
+    match try_parse(&line, &[]) {
+        Ok(Command::StackdriverRun(run)) => *run,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn stackdriver_defaults() {
+    let run = stackdriver("");
+    assert_eq!(run.listen_addresses, [":9255"]);
+    assert_eq!((&*run.telemetry_path, &*run.cloud_path), ("/metrics", "/metrics"));
+    assert_eq!(run.universe_domain, "googleapis.com");
+    assert_eq!((run.max_retries, run.retry_statuses.len()), (None, 0));
+    assert_eq!((run.http_timeout, run.max_backoff.as_secs(), run.backoff_jitter.as_secs()), (None, 5, 1));
+    assert_eq!((run.interval.length.as_secs(), run.offset.length.as_secs()), (300, 0));
+    assert!(run.fill_missing_labels && run.descriptor_cache_only_google);
+    assert!(!run.ingest_delay && !run.drop_delegated_projects && !run.aggregate_deltas && !run.on_scrape);
+    assert_eq!((run.aggregate_deltas_ttl.as_secs(), run.descriptor_cache_ttl.as_secs()), (1800, 0));
+    assert_eq!(run.log, Log { level: LogLevel::Info, format: LogFormat::Logfmt });
+    assert!(run.warnings.is_empty() && run.endpoint.is_none() && run.state_dir.is_none());
+}
+
+#[test]
+fn stackdriver_flags_in_every_form() {
+    for (line, want) in [
+        ("--collector.fill-missing-labels", true),
+        ("--no-collector.fill-missing-labels", false),
+        ("--collector.fill-missing-labels=false", false),
+        ("--collector.fill-missing-labels=true", true),
+        ("--no-collector.fill-missing-labels=true", false),
+    ] {
+        assert_eq!(stackdriver(line).fill_missing_labels, want, "{line}");
+    }
+    let run = stackdriver(
+        "--google.project-ids=b --google.project-ids a --google.project-id=x,y --monitoring.metrics-type-prefixes q/,r/",
+    );
+    assert_eq!(run.projects, ["b", "a", "x", "y"]);
+    assert_eq!(run.prefixes, ["p/", "q/", "r/"]);
+    assert_eq!(run.warnings.len(), 2);
+    let run =
+        stackdriver("--stackdriver.max-retries=1e1 --stackdriver.retry-statuses=429 --stackdriver.retry-statuses=1.9");
+    assert_eq!((run.max_retries, run.retry_statuses), (Some(10), vec![429, 1]));
+    let run =
+        stackdriver("--monitoring.metrics-offset=-5s --monitoring.metrics-interval=1d --google.projects.filter='a:b'");
+    assert!(run.offset.negative);
+    assert_eq!((run.interval.length.as_secs(), &*run.projects_filter), (86_400, "a:b"));
+    let Ok(Command::StackdriverRun(run)) = try_parse("stackdriver_exporter @flags", &[]) else { panic!() };
+    assert_eq!((run.prefixes, run.projects), (vec!["a b".to_owned()], vec!["p".to_owned()]));
+}
+
+#[test]
+fn stackdriver_variables() {
+    let env = [
+        ("GOOGLE_CLOUD_UNIVERSE_DOMAIN", "u.test"),
+        ("CLOUDSDK_API_ENDPOINT_OVERRIDES_MONITORING", "http://e"),
+        ("RAINGAUGE_STATE_DIR", "/s"),
+    ];
+    let parse =
+        |line: &str| match try_parse(&format!("stackdriver_exporter --monitoring.metrics-prefixes=p {line}"), &env) {
+            Ok(Command::StackdriverRun(run)) => *run,
+            other => panic!("{line}: {other:?}"),
+        };
+    let run = parse("");
+    assert_eq!((&*run.universe_domain, run.endpoint.as_deref()), ("googleapis.com", Some("http://e")));
+    assert_eq!(run.state_dir.as_deref(), Some(Path::new("/s")));
+    assert_eq!(parse("--google.universe-domain=").universe_domain, "u.test");
+    assert_eq!(parse("--google.endpoint=http://f").endpoint.as_deref(), Some("http://f"));
+}
+
+#[test]
+fn stackdriver_mistakes() {
+    for (line, what) in [
+        ("--nope", "unknown long flag '--nope'"),
+        ("--no-log.level", "unknown long flag '--no-log.level'"),
+        ("-x", "unknown short flag '-x'"),
+        ("word", "unexpected word"),
+        ("--log.level", "expected argument for flag '--log.level'"),
+        ("--log.level --help", "expected argument for flag '--log.level'"),
+        ("--log.level=info --log.level=info", "flag 'log.level' cannot be repeated"),
+        ("--collect.on-scrape=perhaps", "unexpected perhaps"),
+        ("--log.level=foo", "unrecognized log level foo"),
+        ("--stackdriver.max-retries=x", "strconv.ParseFloat: parsing \"x\": invalid syntax"),
+        ("--monitoring.metrics-interval=5", "time: missing unit in duration \"5\""),
+        ("@nowhere", "open nowhere: no such file or directory"),
+    ] {
+        let exit = exit(&format!("raingauge stackdriver_exporter {line}"));
+        assert_eq!(
+            (exit.code, exit.stderr),
+            (1, format!("stackdriver_exporter: error: {what}, try --help\n")),
+            "{line}"
+        );
+    }
+    let exit = exit("stackdriver_exporter");
+    assert_eq!(exit.code, 1);
+    assert!(exit.stderr.contains("metrics_prefixes must have at least one entry"), "{}", exit.stderr);
+}
+
+#[test]
+fn stackdriver_help_and_version() {
+    for line in ["stackdriver_exporter --help", "stackdriver_exporter -h", "stackdriver_exporter --help-long"] {
+        let exit = exit(line);
+        assert_eq!((exit.code, &*exit.stderr), (0, ""));
+        for flag in ["--[no-]monitoring.aggregate-deltas\n", "--web.listen-address=:9255 ...", "--google.endpoint"] {
+            assert!(exit.stdout.contains(flag), "{flag}: {}", exit.stdout);
+        }
+    }
+    let version = exit("stackdriver_exporter --version --nope");
+    assert_eq!((version.code, version.stdout.lines().count()), (0, 6));
+    assert!(version.stdout.starts_with("stackdriver_exporter, version "), "{}", version.stdout);
 }

@@ -1,4 +1,4 @@
-//! The native dialect: `raingauge.yml`. Around the `aws` section, whose vocabulary is YACE's, and `web`.
+//! The native dialect: `raingauge.yml`. Around the `aws` section, whose vocabulary is YACE's, `gcp` and `web`.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,12 +7,13 @@ use super::fields::{self, Field, Section};
 use super::raw::{Node, Spot};
 use super::report::{Path, Report, quoted};
 use super::written::{self, Texts};
-use super::{Dialect, LoadOptions, Settings, WebSettings, agent, resolve};
+use super::{Dialect, LoadOptions, Settings, WebSettings, agent, gcp, resolve};
 
 /// The sections of the file.
 #[derive(Default)]
 struct File {
     aws: Option<(written::Aws, Spot)>,
+    gcp: Option<(gcp::Written, Spot)>,
     /// Read when the rest is known.
     agent: Option<Node>,
     web: Web,
@@ -37,6 +38,11 @@ impl Section for File {
             "state_dir" => fields::text(&mut self.state_dir, node, path, report),
             "aws" => {
                 let (section, spot) = self.aws.get_or_insert_default();
+                *spot = node.spot;
+                fields::mapping(section, node, path, report);
+            }
+            "gcp" => {
+                let (section, spot) = self.gcp.get_or_insert_default();
                 *spot = node.spot;
                 fields::mapping(section, node, path, report);
             }
@@ -79,16 +85,18 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
         config_file: Some(&*file.web.config_file.value).filter(|name| !name.is_empty()).map(PathBuf::from),
     };
     let aws = file.aws.map(|(written, _)| resolve::aws(&written, options, report));
+    let gcp = file.gcp.map(|(written, spot)| gcp::settings(&written, spot, report));
     let agent = file.agent.map(|node| {
         // Variables were replaced already.
         let around = agent::Surroundings { env: &|_| None, static_dimensions: true };
         agent::settings(&node, &Path::Root.key("agent"), &around, report)
     });
-    if aws.is_none() && agent.is_none() && report.mistakes.is_empty() {
-        report.mistake(Spot::default(), "", "nothing to do: the file has neither an `aws` nor an `agent` section");
+    if aws.is_none() && gcp.is_none() && agent.is_none() && report.mistakes.is_empty() {
+        let message = "nothing to do: the file has neither an `aws` nor a `gcp` nor an `agent` section";
+        report.mistake(Spot::default(), "", message);
     }
     let state_dir = Some(&*file.state_dir.value).filter(|dir| !dir.is_empty()).map(PathBuf::from);
-    Settings { dialect: Dialect::Native, web, state_dir, aws, agent }
+    Settings { dialect: Dialect::Native, web, state_dir, aws, gcp, agent }
 }
 
 fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {

@@ -19,6 +19,7 @@ fn parsed(text: &[u8], dialect: Option<Dialect>) -> Result<Loaded, Mistakes> {
 fn the_example_names_every_key() {
     let mut keys: BTreeSet<&str> = native::keys().into_iter().collect();
     keys.extend(written::keys());
+    keys.extend(gcp::keys());
     assert!(keys.len() > 40, "{keys:?}");
     let missing: Vec<_> = keys.iter().filter(|key| !has_key(key)).collect();
     assert!(missing.is_empty(), "config.example.yml lacks {missing:?}");

@@ -18,15 +18,33 @@ use super::layout::Layout;
 use super::negotiate::{Wanted, content_type};
 use super::page::{CHUNK_BYTES, Plain, Style, render};
 use super::text::{Escaping, escape_own_names, is_legacy_name};
-use crate::model::Timestamp;
+use crate::model::{LabelRule, Timestamp};
 use crate::store::{Store, View};
-use crate::telemetry::{PageLabels, Telemetry};
+use crate::telemetry::{PageLabels, Share, Telemetry};
 
 /// What the pages are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct ExpositionSettings {
     /// Whether OpenMetrics is served to those who want it. Only with native configurations.
     pub openmetrics: bool,
+}
+
+/// Which part of everything a page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PagePart {
+    /// Of our own metrics.
+    pub share: Share,
+    /// Of the cloud's; `None`: nothing.
+    pub cloud: Option<Selection>,
+}
+
+/// Which of the cloud's series a page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// All.
+    Everything,
+    /// Those whose metric begins with one of these in the cloud.
+    Only(Vec<String>),
 }
 
 /// A finished page.
@@ -105,10 +123,34 @@ impl Exposition {
 
     /// The page that a client with these headers (empty: not sent) gets.
     pub async fn scrape(&self, accept: &str, accept_encoding: &str, now: Timestamp) -> Result<Page, PageError> {
+        let everything = PagePart { share: Share::All, cloud: Some(Selection::Everything) };
+        self.scrape_part(everything, accept, accept_encoding, now).await
+    }
+
+    /// A part of that page. Selections are rendered for each scrape.
+    pub async fn scrape_part(
+        &self,
+        PagePart { share, cloud }: PagePart,
+        accept: &str,
+        accept_encoding: &str,
+        now: Timestamp,
+    ) -> Result<Page, PageError> {
         let wanted = Wanted::negotiate(accept, accept_encoding, self.shared.settings.openmetrics);
-        let part = self.shared.part(wanted).await?;
         let inner = Arc::clone(&self.shared);
-        spawn_blocking(move || inner.join(wanted, &part, now)).await.map_err(panicked)?
+        let selected = match cloud {
+            Some(Selection::Everything) => {
+                let part = self.shared.part(wanted).await?;
+                return spawn_blocking(move || inner.join(wanted, &part, share, now)).await.map_err(panicked)?;
+            }
+            Some(Selection::Only(beginnings)) => beginnings,
+            None => Vec::new(),
+        };
+        let select = move || {
+            let view = inner.store.view().only(&selected);
+            let (part, _) = draw(&Layout::new(&view, wanted.style.escaping), &view, wanted, Vec::new())?;
+            inner.join(wanted, &part, share, now)
+        };
+        spawn_blocking(select).await.map_err(panicked)?
     }
 }
 
@@ -135,18 +177,7 @@ impl Inner {
     fn render(&self, view: &View, wanted: Wanted, spare: Vec<Vec<u8>>) -> Result<Arc<Part>, PageError> {
         let start = Instant::now();
         let layout = self.layout(view, wanted.style);
-        let (part, duplicates) = if wanted.gzip {
-            let mut sink = Deflater::new(usize::MAX);
-            let (duplicates, rest) = render(&layout, view, wanted.style, &mut sink);
-            sink.write(&rest);
-            (Part::Gzip(sink.flushed().map_err(refused)?), duplicates)
-        } else {
-            let mut sink = Plain { spare, ..Plain::default() };
-            let (duplicates, mut rest) = render(&layout, view, wanted.style, &mut sink);
-            rest.shrink_to_fit();
-            sink.chunks.push(Bytes::from(rest));
-            (Part::Plain(sink.chunks), duplicates)
-        };
+        let (part, duplicates) = draw(&layout, view, wanted, spare)?;
         let mut offences = layout.offences();
         offences.duplicate_samples = duplicates;
         if self.counted.fetch_max(view.version, Ordering::Relaxed) < view.version {
@@ -168,9 +199,11 @@ impl Inner {
     }
 
     /// The page: the cloud's part and our own.
-    fn join(&self, wanted: Wanted, part: &Part, now: Timestamp) -> Result<Page, PageError> {
-        let own = self.telemetry.encode(now, wanted.style.format);
-        let own = escape_own_names(own, wanted.style.escaping);
+    fn join(&self, wanted: Wanted, part: &Part, share: Share, now: Timestamp) -> Result<Page, PageError> {
+        let own = self.telemetry.encode_share(share, now, wanted.style.format);
+        // stackdriver_exporter's library leaves legal names alone; YACE's does not.
+        let own =
+            if self.telemetry.is_beside_stackdriver() { own } else { escape_own_names(own, wanted.style.escaping) };
         let chunks = match part {
             Part::Plain(chunks) => {
                 let mut chunks = chunks.clone();
@@ -187,13 +220,28 @@ impl Inner {
     }
 }
 
+/// The cloud's part, and the samples that were left out as duplicates.
+fn draw(layout: &Layout, view: &View, wanted: Wanted, spare: Vec<Vec<u8>>) -> Result<(Part, u64), PageError> {
+    if wanted.gzip {
+        let mut sink = Deflater::new(usize::MAX);
+        let (duplicates, rest) = render(layout, view, wanted.style, &mut sink);
+        sink.write(&rest);
+        return Ok((Part::Gzip(sink.flushed().map_err(refused)?), duplicates));
+    }
+    let mut sink = Plain { spare, ..Plain::default() };
+    let (duplicates, mut rest) = render(layout, view, wanted.style, &mut sink);
+    rest.shrink_to_fit();
+    sink.chunks.push(Bytes::from(rest));
+    Ok((Part::Plain(sink.chunks), duplicates))
+}
+
 impl Pages {
     /// Lets go of everything that belongs to an older state, before anything new is made: two states of a large page never
     /// lie here side by side.
     fn advance(&mut self, view: &View) {
         self.version = view.version;
-        self.legacy_names =
-            view.snapshots.iter().flat_map(|s| &s.set.families).all(|family| is_legacy_name(&family.name));
+        self.legacy_names = view.snapshots.iter().all(|s| s.set.label_rule == LabelRule::Unified)
+            && view.snapshots.iter().flat_map(|s| &s.set.families).all(|family| is_legacy_name(&family.name));
         self.spare.clear();
         for rendering in std::mem::take(&mut self.parts).into_values() {
             // Parts that are not ready yet, and chunks that are still on their way to somebody, are not ours alone.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
 };
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::serve::Listener;
@@ -21,12 +21,13 @@ use futures_util::stream;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::cache::{Exposition, Page};
+use super::cache::{Exposition, Page, PageError, PagePart, Selection};
 use super::connection::{Doorkeeper, MAX_CONNECTIONS, PHASE_LIMIT, Seats};
 use super::guard::Guarding;
 use super::status::{self, Status};
 use super::tls::Stream;
 use crate::model::Timestamp;
+use crate::telemetry::Share;
 
 mod guarded;
 
@@ -51,28 +52,55 @@ pub struct Web {
     pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
     /// The steady time, by which jobs age.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    /// Whether YACE's routes are there, and its way of answering everything.
-    pub yace: bool,
+    /// Whose routes are there.
+    pub manners: Manners,
+}
+
+/// In whose way requests are answered.
+#[derive(Clone)]
+pub enum Manners {
+    /// Our own.
+    Native,
+    /// As YACE does: its routes, and an answer to everything.
+    Yace,
+    /// As stackdriver_exporter does: its paths, whatever the method.
+    Stackdriver(Arc<Stackdriver>),
+}
+
+/// What stackdriver_exporter's flags say about its routes.
+pub struct Stackdriver {
+    /// Where the cloud's metrics are.
+    pub cloud_path: String,
+    /// Where the program's own are; may be the same.
+    pub telemetry_path: String,
+    /// What `?collect=` may narrow: the configured beginnings of metric types.
+    pub prefixes: Vec<String>,
+    /// Somebody wants the cloud's metrics: returns when they are as fresh as promised.
+    pub scraped: Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
 }
 
 /// All routes.
 pub fn router(web: Web) -> Router {
-    let yace = web.yace;
+    let manners = web.manners.clone();
     let common = Router::new()
-        .route("/", get(show_status))
         .route("/-/healthy", get(|| async { text(StatusCode::OK, "healthy\n") }))
         .route("/-/ready", get(ready))
         .route("/-/reload", post(reload));
-    let routes = if yace {
-        common
+    let routes = match manners {
+        Manners::Native => common
+            .route("/", get(show_status))
+            .route("/metrics", get(metrics))
+            .fallback(|| async { text(StatusCode::NOT_FOUND, "there is nothing here; try / or /metrics\n") }),
+        Manners::Yace => common
+            .route("/", get(show_status))
             .route("/metrics", any(metrics))
             .route("/healthz", any(|| async { text(StatusCode::OK, "ok") }))
             .route("/reload", any(yace_reload))
-            .fallback(yace_landing)
-    } else {
-        common
-            .route("/metrics", get(metrics))
-            .fallback(|| async { text(StatusCode::NOT_FOUND, "there is nothing here; try / or /metrics\n") })
+            .fallback(yace_landing),
+        // The paths may be anything: they are compared, not routed.
+        Manners::Stackdriver(site) => common
+            .route("/-/status", get(show_status))
+            .fallback(move |web: State<Arc<Web>>, uri: Uri, headers: HeaderMap| stackdriver(site, web, uri, headers)),
     };
     routes.with_state(Arc::new(web))
 }
@@ -136,7 +164,58 @@ impl Listener for Door {
 
 async fn metrics(State(web): State<Arc<Web>>, headers: HeaderMap) -> Response {
     let (accept, encodings) = (joined(&headers, &ACCEPT), joined(&headers, &ACCEPT_ENCODING));
-    match web.exposition.scrape(&accept, &encodings, (web.clock)()).await {
+    answer(web.exposition.scrape(&accept, &encodings, (web.clock)()).await)
+}
+
+async fn stackdriver(site: Arc<Stackdriver>, State(web): State<Arc<Web>>, uri: Uri, headers: HeaderMap) -> Response {
+    let path = uri.path();
+    let (is_cloud, is_telemetry) = site.serves(path);
+    if !is_cloud && !is_telemetry {
+        let landing = || ([(CONTENT_TYPE, HTML)], status::stackdriver_landing(&site.cloud_path, &site.telemetry_path));
+        let is_there = path == "/" && !site.telemetry_path.is_empty();
+        return if is_there { landing().into_response() } else { text(StatusCode::NOT_FOUND, "404 page not found\n") };
+    }
+    let mut part = PagePart { share: Share::Apart, cloud: None };
+    if is_cloud {
+        (site.scraped)().await;
+        part.share = if is_telemetry { Share::All } else { Share::Beside };
+        part.cloud = Some(collected(&site, &uri));
+    }
+    let (accept, encodings) = (joined(&headers, &ACCEPT), joined(&headers, &ACCEPT_ENCODING));
+    answer(web.exposition.scrape_part(part, &accept, &encodings, (web.clock)()).await)
+}
+
+impl Stackdriver {
+    /// Whether a path is the cloud's, and whether it is the program's own. A path that ends with a slash is everything below
+    /// it that has no path of its own.
+    fn serves(&self, path: &str) -> (bool, bool) {
+        let both = [&self.cloud_path, &self.telemetry_path];
+        let [cloud, telemetry] = both.map(|own| own == path);
+        if cloud || telemetry {
+            return (cloud, telemetry);
+        }
+        let below = both.map(|own| if own.ends_with('/') && path.starts_with(&**own) { own.len() } else { 0 });
+        let longest = below.into_iter().max().unwrap_or(0);
+        let [cloud, telemetry] = below.map(|length| length > 0 && length == longest);
+        (cloud, telemetry)
+    }
+}
+
+/// What `?collect=` asks for. An empty value is as good as none.
+fn collected(site: &Stackdriver, uri: &Uri) -> Selection {
+    let query = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default();
+    let mut values: Vec<String> = query.into_iter().filter(|(name, _)| name == "collect").map(|(_, v)| v).collect();
+    values.sort();
+    values.dedup();
+    if values.iter().all(String::is_empty) {
+        return Selection::Everything;
+    }
+    values.retain(|value| site.prefixes.iter().any(|prefix| value.starts_with(prefix)));
+    Selection::Only(values)
+}
+
+fn answer(page: Result<Page, PageError>) -> Response {
+    match page {
         Ok(page) => body(page),
         Err(error) => {
             tracing::error!(%error, "failed to answer a scrape");

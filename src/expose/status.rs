@@ -268,6 +268,19 @@ pub fn yace_landing(version: &str) -> String {
     )
 }
 
+/// What stackdriver_exporter answers at `/`: the way to its metrics. Probes ask it often.
+pub fn stackdriver_landing(cloud_path: &str, telemetry_path: &str) -> String {
+    let cloud = format!("<li><a href=\"{}\">Metrics</a></li>", Escaped(cloud_path));
+    let own = format!("<li><a href=\"{}\">raingauge's own metrics</a></li>", Escaped(telemetry_path));
+    format!(
+        "<html lang=\"en\">\n<head><title>Stackdriver Exporter</title></head>\n<body>\n\
+         <h1>Stackdriver Exporter, as served by raingauge {}</h1>\n<ul>{cloud}{}\
+         <li><a href=\"/-/status\">Status</a></li></ul>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION"),
+        if cloud_path == telemetry_path { "" } else { &own },
+    )
+}
+
 /// `350 ms`, `12 s`, `5 min`, `3 h 20 min`, `4 d 2 h`.
 fn span(d: Duration) -> String {
     let seconds = d.as_secs();

@@ -162,7 +162,12 @@ pub fn escape_own_names(text: String, escaping: Escaping) -> String {
         let end = rest.find(['{', ' ', '\n']).filter(|_| !rest.starts_with('#')).unwrap_or(0);
         let (name, behind) = rest.split_at_checked(end).unwrap_or(("", rest));
         out.push_str(keyword);
-        out.push_str(&dots(name));
+        // stackdriver_exporter's counters are spelled as its own library does it.
+        if name.starts_with("stackdriver_") {
+            out.push_str(name);
+        } else {
+            out.push_str(&dots(name));
+        }
         out.push_str(behind);
     }
     out
@@ -230,6 +235,8 @@ mod tests {
         let expected = "# HELP a__b Some_help.\n# TYPE a__b gauge\na__b{c_d=\"e_f\"} 1\na__b 2\n# EOF\n";
         assert_eq!(escape_own_names(own.clone(), Escaping::Dots), expected);
         assert_eq!(escape_own_names(own.clone(), Escaping::Values), own);
+        let stackdriver = "# TYPE stackdriver_a_b gauge\nstackdriver_a_b 2\n".to_owned();
+        assert_eq!(escape_own_names(stackdriver.clone(), Escaping::Dots), stackdriver);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use crate::gcp::job::Aggregation;
 use crate::model::{Text, Timestamp};
-use crate::seam::{Call, Failure, Unusables};
+use crate::seam::{Call, Failure, Unshowns};
 
 /// The answer of one call, and the call itself for the books.
 pub struct Answered<T> {
@@ -128,7 +128,7 @@ pub struct TimeSeriesPage {
     /// Where the next page starts; `None` on the last one.
     pub next: Option<String>,
     /// Series that cannot be used, and why. They are billed like the others.
-    pub unusable: Unusables,
+    pub left_out: Unshowns,
     /// The API itself said that the answer may be incomplete; its words.
     pub incomplete: Option<String>,
 }

@@ -9,7 +9,7 @@ use crate::gcp::job::Job;
 use crate::gcp::pages::{Pages, Turn, too_many};
 use crate::gcp::plan::{self, Span};
 use crate::model::Text;
-use crate::seam::{Call, Failure, Reason, Unusables};
+use crate::seam::{Call, Failure, Reason, Unshowns};
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Answer {
     /// What is added up first.
     pub deltas: Vec<Delta>,
     /// What is neither.
-    pub unusable: Unusables,
+    pub left_out: Unshowns,
     /// How many pages came.
     pub pages: usize,
     /// The API did not say that something is missing.
@@ -60,19 +60,23 @@ pub async fn ask(job: &Job, api: &dyn Api, question: Question) -> (Question, Ans
     loop {
         let answered = api.time_series(&request, pages.token()).await;
         answer.calls.push(answered.call);
-        let page = match answered.result {
+        let mut page = match answered.result {
             Ok(page) => page,
             Err(failure) => {
                 answer.failure = Some(failure);
                 break;
             }
         };
+        if request.aggregation.is_none() {
+            // Google sends them only when they were asked for; whoever did not ask does not want new labels.
+            page.series.iter_mut().for_each(|series| series.metadata_labels.clear());
+        }
         let samples = converter.page(page.series);
         answer.pages += 1;
         answer.shown.extend(samples.shown);
         answer.deltas.extend(samples.deltas);
-        answer.unusable.add(&page.unusable);
-        answer.unusable.add(&samples.unusable);
+        answer.left_out.add(&page.left_out);
+        answer.left_out.add(&samples.left_out);
         if let Some(message) = page.incomplete {
             answer.complete = false;
             let doing = doing(descriptor, project);

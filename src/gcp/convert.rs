@@ -12,7 +12,7 @@ use crate::gcp::job::{BucketRule, Job, Keep};
 use crate::gcp::naming;
 use crate::gcp::plan;
 use crate::model::{Cell, Family, Histogram, Kind, LabelSet, Text, Timestamp};
-use crate::seam::{Unusable, Unusables};
+use crate::seam::{Unshown, Unshowns};
 
 /// A series with its newest sample, as it goes onto the page.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ pub struct Converted {
     /// What is added up first.
     pub deltas: Vec<Delta>,
     /// What is neither.
-    pub unusable: Unusables,
+    pub left_out: Unshowns,
 }
 
 /// Converts the answers about one metric type of one project.
@@ -121,7 +121,7 @@ impl<'a> Converter<'a> {
         let mut converted = Converted::default();
         for series in page {
             if let Err(why) = self.series(&series, &mut converted) {
-                converted.unusable.count(why);
+                converted.left_out.count(why);
             }
         }
         if self.job.fill_missing_labels {
@@ -130,7 +130,7 @@ impl<'a> Converter<'a> {
         converted
     }
 
-    fn series(&mut self, series: &TimeSeries, out: &mut Converted) -> Result<(), Unusable> {
+    fn series(&mut self, series: &TimeSeries, out: &mut Converted) -> Result<(), Unshown> {
         let distribution = series.value_type == ValueType::Distribution;
         let kind = match (series.kind, series.value_type) {
             (MetricKind::Other, _) | (_, ValueType::Other) => return Ok(()),
@@ -138,11 +138,11 @@ impl<'a> Converter<'a> {
             (MetricKind::Gauge | MetricKind::Delta, _) => Kind::Gauge,
             (MetricKind::Cumulative, _) => Kind::Counter,
         };
-        let newest = series.points.first().ok_or(Unusable::NoPoints)?;
+        let newest = series.points.first().ok_or(Unshown::NoPoints)?;
         if matches!(newest.value, Value::Missing) {
-            return Err(Unusable::NoValue);
+            return Err(Unshown::NoValue);
         }
-        let name = self.name(series).ok_or(Unusable::NoName)?;
+        let name = self.name(series).ok_or(Unshown::NoName)?;
         let labels = self.labels(series, distribution)?;
         if self.is_foreign(&labels) {
             return Ok(());
@@ -183,7 +183,7 @@ impl<'a> Converter<'a> {
         Shown { name, kind, labels, sample: self.sample(amount, at, created) }
     }
 
-    fn addends(&mut self, points: &[Point]) -> Result<Vec<Addend>, Unusable> {
+    fn addends(&mut self, points: &[Point]) -> Result<Vec<Addend>, Unshown> {
         let mut addends = Vec::with_capacity(points.len());
         for point in points {
             if let Some(amount) = self.amount(&point.value)? {
@@ -194,11 +194,11 @@ impl<'a> Converter<'a> {
     }
 
     /// `None`: nothing that can be shown, and nothing to complain about.
-    fn amount(&mut self, value: &Value) -> Result<Option<Amount>, Unusable> {
+    fn amount(&mut self, value: &Value) -> Result<Option<Amount>, Unshown> {
         match value {
             Value::Integer(n) => Ok(Some(Amount::Integer(*n))),
             Value::Double(n) => Ok(Some(Amount::Number(*n))),
-            Value::Distribution(d) if d.buckets == crate::gcp::api::Buckets::Absent => Err(Unusable::NoBuckets),
+            Value::Distribution(d) if d.buckets == crate::gcp::api::Buckets::Absent => Err(Unshown::NoBuckets),
             Value::Distribution(d) => Ok(self.layouts.counts(d).map(Amount::Counts)),
             Value::Missing => Ok(None),
         }
@@ -211,14 +211,14 @@ impl<'a> Converter<'a> {
     }
 
     /// The first to bring a name has it: unit, metric, resource, metadata, the job.
-    fn labels(&self, series: &TimeSeries, distribution: bool) -> Result<LabelSet, Unusable> {
+    fn labels(&self, series: &TimeSeries, distribution: bool) -> Result<LabelSet, Unshown> {
         let metadata = if self.metadata { &series.metadata_labels[..] } else { &[] };
         let own = [&series.metric_labels[..], &series.resource_labels, metadata, &self.job.labels];
         let mut labels = Vec::with_capacity(1 + own.iter().map(|l| l.len()).sum::<usize>());
         // The last one wins in a label set.
         for (name, value) in own.into_iter().rev().flat_map(|l| l.iter().rev()) {
             if name.is_empty() || name.starts_with("__") {
-                return Err(Unusable::ReservedLabel);
+                return Err(Unshown::ReservedLabel);
             }
             let name = if distribution && *name == self.words.le { &self.words.moved_le } else { name };
             labels.push((Text::clone(name), Text::clone(value)));

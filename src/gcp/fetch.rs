@@ -152,7 +152,7 @@ impl Fetch {
     fn take(&mut self, question: &Question, answer: Answer, now: Now, so_far: &mut Progressing) {
         let Question { descriptor, span, .. } = question;
         so_far.outcome.calls.extend(answer.calls);
-        so_far.outcome.unusable.add(&answer.unusable);
+        so_far.outcome.unshown.add(&answer.left_out);
         let whole = answer.failure.is_none() && answer.complete;
         so_far.outcome.failures.extend(answer.failure);
         let mut shown = answer.shown;

@@ -16,17 +16,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub const REGION: &str = "global";
 
 /// The decorator.
-pub struct Gated<A> {
-    api: Arc<A>,
+pub struct Gated {
+    api: Arc<dyn Api>,
     gate: Arc<dyn Gate>,
     /// Calls are made for this job.
     asker: Asker,
     region: Text,
 }
 
-impl<A: Api> Gated<A> {
-    /// `gate` and `api`: shared by all jobs.
-    pub fn new(api: Arc<A>, gate: Arc<dyn Gate>, asker: Asker) -> Self {
+impl Gated {
+    /// `gate`: shared by all jobs.
+    pub fn new(api: Arc<dyn Api>, gate: Arc<dyn Gate>, asker: Asker) -> Self {
         Self { api, gate, asker, region: REGION.into() }
     }
 
@@ -50,7 +50,7 @@ impl<A: Api> Gated<A> {
     }
 }
 
-impl<A: Api> Api for Gated<A> {
+impl Api for Gated {
     fn own_project(&self) -> BoxFuture<'_, Result<Text, Failure>> {
         self.api.own_project()
     }

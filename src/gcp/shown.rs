@@ -65,6 +65,7 @@ impl Assembly {
 fn set(parts: &[Part<'_>]) -> SeriesSet {
     let mut builder = SeriesSetBuilder::with_labels_as_they_are();
     for (descriptor, shown, _) in parts {
+        builder.origin(&descriptor.metric_type);
         for one in *shown {
             let family = builder.family(convert::family(&one.name, descriptor, one.kind));
             let labels = builder.labels(one.labels.clone());

@@ -96,6 +96,8 @@ pub struct SeriesSet {
     pub label_sets: Vec<LabelSet>,
     /// The series, in the order in which the job found them. The same series may stand here twice; the first wins.
     pub series: Vec<SeriesKey>,
+    /// What metrics are called in their cloud, where a page may be narrowed by that: each name holds from its position on.
+    pub origins: Vec<(u32, Text)>,
     /// What becomes of their labels.
     pub label_rule: LabelRule,
 }
@@ -104,6 +106,12 @@ impl SeriesSet {
     /// Family and labels of a series.
     pub fn describe(&self, key: SeriesKey) -> Option<(&Family, &LabelSet)> {
         Some((self.families.get(key.family as usize)?, self.label_sets.get(key.labels as usize)?))
+    }
+
+    /// What the metric of the series at `position` is called in its cloud, where that is known.
+    pub fn origin(&self, position: usize) -> Option<&Text> {
+        let after = self.origins.partition_point(|(from, _)| *from as usize <= position);
+        self.origins.get(after.checked_sub(1)?).map(|(_, name)| name)
     }
 }
 
@@ -139,6 +147,13 @@ impl SeriesSetBuilder {
             sets.push(labels);
             index(sets.len() - 1)
         })
+    }
+
+    /// Says what the metric of the following series is called in its cloud.
+    pub fn origin(&mut self, name: &Text) {
+        if self.set.origins.last().is_none_or(|(_, last)| last != name) {
+            self.set.origins.push((index(self.set.series.len()), Text::clone(name)));
+        }
     }
 
     /// Adds a series and returns its position, which is also the position of its cell.
@@ -256,6 +271,23 @@ impl Snapshot {
         }
     }
 
+    /// Only the series whose metric begins with one of `beginnings` in its cloud; the others become absent.
+    #[must_use]
+    pub fn only(&self, beginnings: &[String]) -> Self {
+        let mut next = self.clone();
+        let is_wanted = |name: &Text| beginnings.iter().any(|beginning| name.starts_with(&**beginning));
+        for (position, cell) in next.cells.iter_mut().enumerate() {
+            if !self.set.origin(position).is_some_and(is_wanted) {
+                *cell = Cell::ABSENT;
+                if let Ok(position) = u32::try_from(position) {
+                    next.more.remove(&position);
+                    next.histograms.remove(&position);
+                }
+            }
+        }
+        next
+    }
+
     /// Puts the samples of a histogram's series, as [`Self::put`] does.
     pub fn put_histograms(&mut self, position: usize, samples: Arc<[Histogram]>, now: Timestamp) {
         let first: Option<Cell> = samples.first().map(|h| Cell::timed(h.sum, h.at));
@@ -331,6 +363,26 @@ mod tests {
         assert!(Cell::untimed(f64::NAN).is_present());
         assert_eq!(Cell::untimed(1.0).timestamp(), None);
         assert_eq!(Cell::timed(1.0, Timestamp::from_secs(7)).timestamp(), Some(Timestamp::from_secs(7)));
+    }
+
+    #[test]
+    fn a_snapshot_is_narrowed_by_what_its_metrics_are_called_in_the_cloud() {
+        let mut b = SeriesSetBuilder::default();
+        let family = b.family(Family { name: "m".into(), help: "".into(), kind: Kind::Gauge });
+        for (origin, v) in [("a/one", "1"), ("a/one", "2"), ("a/two", "3"), ("b", "4")] {
+            b.origin(&origin.into());
+            let l = b.labels(labels(&[("x", v)]));
+            b.push(family, l);
+        }
+        let mut s = Snapshot::empty(Arc::new(b.build()), Duration::from_secs(60));
+        (0..4).for_each(|at| s.put(at, &[Cell::untimed(1.0), Cell::untimed(2.0)], Timestamp::from_secs(1)));
+        let present = |beginnings: &[&str]| {
+            let only = s.only(&beginnings.iter().map(|b| (*b).to_owned()).collect::<Vec<_>>());
+            (0..4).filter(|at| !only.samples(*at).is_empty()).collect::<Vec<_>>()
+        };
+        assert_eq!(present(&["a/"]), [0, 1, 2]);
+        assert_eq!(present(&["a/two", "b"]), [2, 3]);
+        assert_eq!(present(&[]), [0; 0]);
     }
 
     #[test]

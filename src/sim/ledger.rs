@@ -137,7 +137,8 @@ impl Ledger {
 
 fn priced((account, region, operation): &Key, line: &Line) -> Line {
     let answered = line.calls - line.throttled - line.failed;
-    let requests = price::by_request(operation).map_or(0.0, |price| price.of(answered));
+    let requests = price::by_request(operation).map_or(0.0, |price| price.of(answered))
+        + price::by_item(operation).map_or(0.0, |price| price.of(line.items));
     Line {
         account: account.to_string(),
         region: region.to_string(),

@@ -20,6 +20,7 @@ use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use crate::sim::cloud::{Booked, Caller, Cloud, Fate, Spoil, TimeSource, ended};
 use crate::sim::fault::{Effect, Faults};
+use crate::sim::google::MemoryGoogle;
 use crate::sim::ledger::{Ended, Ledger};
 use crate::sim::ops::listing::{self, Item, ListRequest, place_of};
 use crate::sim::ops::metric_data::{self, DataQuery, DataRequest, Dim};
@@ -52,6 +53,11 @@ impl MemoryCloud {
     pub fn api(&self, account: &str, region: &str) -> MemoryApi {
         let caller = Caller { account: account.into(), region: region.into() };
         MemoryApi { cloud: Arc::clone(&self.cloud), caller }
+    }
+
+    /// The Google half, as its own credentials see it.
+    pub fn google(&self) -> MemoryGoogle {
+        MemoryGoogle { cloud: Arc::clone(&self.cloud) }
     }
 
     /// The switchboard of the faults.

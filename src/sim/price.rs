@@ -1,4 +1,4 @@
-//! What AWS charges for the calls that the ledger counts: dated rows, us-east-1 list prices without the free tier.
+//! What AWS and Google charge for the calls that the ledger counts: dated rows, list prices (AWS: us-east-1) without the free tier.
 
 /// A row of the price list.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +46,21 @@ pub const REQUESTS: Price = Price {
     source: "CloudWatch pricing page, usage type Requests; the first million a month are free",
     date: "2026-11-21",
 };
+
+/// `timeSeries.list`.
+pub const SERIES_RETURNED: Price = Price {
+    item: "ListTimeSeries",
+    dollars: 0.50,
+    per: 1_000_000.0,
+    unit: "time series returned",
+    source: "Google Cloud Observability pricing since 2025-10-02, not confirmed by a bill; the first million a month is free",
+    date: "2026-11-21",
+};
+
+/// What is charged by what the answers held.
+pub(crate) fn by_item(operation: &str) -> Option<&'static Price> {
+    (operation == "ListTimeSeries").then_some(&SERIES_RETURNED)
+}
 
 /// What of a call is charged.
 pub(crate) fn by_request(operation: &str) -> Option<&'static Price> {

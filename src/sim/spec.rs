@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::model::Text;
+use crate::sim::google::GoogleSpec;
 use crate::sim::quota::QuotaSpec;
 
 /// A service with resources, tags and metrics.
@@ -134,6 +135,8 @@ pub struct WorldSpec {
     pub quotas: QuotaSpec,
     /// How long the credentials of an assumed role are good for, when the caller does not say.
     pub session: Duration,
+    /// The Google half.
+    pub google: GoogleSpec,
 }
 
 impl WorldSpec {
@@ -154,6 +157,7 @@ impl WorldSpec {
             pages: PageSizes::default(),
             quotas: QuotaSpec::aws(),
             session: Duration::from_hours(1),
+            google: GoogleSpec::default(),
         }
     }
 
@@ -170,6 +174,7 @@ impl WorldSpec {
             dimensions: vec!["Service".into(), "Shop".into()],
             count: 4,
         }];
+        spec.google = GoogleSpec::demo();
         spec.awkward_tags = true;
         spec.untagged_percent = 5;
         // The demo's clock may run fast, while SDKs renew credentials by the machine's: let them outlive every demo.

@@ -3,11 +3,13 @@
 //!
 //! CloudWatch is smithy RPC v2 CBOR, tagging and DynamoDB are JSON, STS, IAM and RDS are query in and XML out, API Gateway
 //! and Lambda are REST.
+//! Google's APIs are REST, recognised by their paths (`google`).
 //! Deliberately absent: TLS, signatures, CloudWatch's older protocols.
 
 mod cloudwatch;
 mod control;
 mod gateway;
+mod google;
 mod instance;
 mod put;
 mod query;
@@ -126,6 +128,9 @@ async fn handle(
         Err((form, refusal)) => return Reply::refusal(form, &refusal).into_response(&connection),
     };
     if let Some(reply) = unsigned(&cloud, &incoming) {
+        return reply.into_response(&connection);
+    }
+    if let Some(reply) = google::answer(&cloud, &incoming).await {
         return reply.into_response(&connection);
     }
     let reply = match incoming.caller(&cloud) {

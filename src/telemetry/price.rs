@@ -22,6 +22,8 @@ pub enum Unit {
     Call,
     /// Each metric that the call asks for.
     MetricRequested,
+    /// Each time series in the answer.
+    SeriesReturned,
 }
 
 /// Dollars under the two readings of the price list.
@@ -40,7 +42,8 @@ impl Dollars {
     }
 }
 
-/// List prices of CloudWatch in us-east-1, as of 2026-11; free tiers are not taken off.
+/// List prices as of 2026-11: CloudWatch in us-east-1, and Cloud Monitoring's since 2025-10-02 (not confirmed by a bill). Free
+/// tiers are not taken off.
 pub fn list_prices() -> Vec<Price> {
     let cloudwatch = |operation, unit| Price { service: "cloudwatch", operation, dollars_per_thousand: 0.01, unit };
     vec![
@@ -48,6 +51,12 @@ pub fn list_prices() -> Vec<Price> {
         cloudwatch("GetMetricStatistics", Unit::Call),
         cloudwatch("ListMetrics", Unit::Call),
         cloudwatch("PutMetricData", Unit::Call),
+        Price {
+            service: "monitoring",
+            operation: "ListTimeSeries",
+            dollars_per_thousand: 0.000_5,
+            unit: Unit::SeriesReturned,
+        },
     ]
 }
 
@@ -56,6 +65,7 @@ pub(super) fn of(call: &Call, prices: &[Price]) -> Option<Dollars> {
     let price = prices.iter().find(|p| p.service == call.service && p.operation == call.operation)?;
     let (per_statistic, per_block) = match price.unit {
         Unit::Call => (1, 1),
+        Unit::SeriesReturned => (call.series_returned, call.series_returned),
         Unit::MetricRequested => (call.metrics.per_statistic, call.metrics.per_block_of_five),
     };
     #[expect(clippy::cast_precision_loss, reason = "an estimate of dollars")]

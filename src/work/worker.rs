@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::seam::{Failure, Outcome, Reason, Source};
+use crate::work::demand::Listener;
 use crate::work::schedule::Schedule;
 
 /// Between two runs, whatever a source wants.
@@ -27,6 +28,8 @@ pub struct Worker {
     pub deadline: Duration,
     /// Wall time for the source.
     pub clock: Clock,
+    /// Scrapes have a say in when it runs.
+    pub listener: Option<Listener>,
 }
 
 /// A run that has ended, or what one that goes on has brought so far, for whoever keeps the books.
@@ -49,14 +52,27 @@ pub struct End {
 
 impl Worker {
     /// Runs until `stop`; the run in flight is dropped then. The first run starts as soon as the source is ready.
-    pub async fn run(self, mut source: Box<dyn Source>, mut report: impl FnMut(Run) + Send, stop: CancellationToken) {
+    pub async fn run(
+        mut self,
+        mut source: Box<dyn Source>,
+        mut report: impl FnMut(Run) + Send,
+        stop: CancellationToken,
+    ) {
+        let mut listener = self.listener.take();
         let working = async move {
             source.ready().await;
+            if let Some(listener) = &mut listener {
+                listener.begin().await;
+            }
             tokio::time::sleep(self.first_in).await;
             let (mut runs, mut failed_in_row) = (0_u64, 0_u32);
             loop {
                 let started = Instant::now();
-                let outcome = self.once(source.as_mut(), &mut report).await;
+                let run = self.once(source.as_mut(), &mut report);
+                let outcome = match &mut listener {
+                    Some(listener) => listener.accompany(run, self.schedule.interval).await,
+                    None => run.await,
+                };
                 let took = started.elapsed();
                 runs += 1;
                 failed_in_row = if outcome.failures.is_empty() { 0 } else { failed_in_row.saturating_add(1) };
@@ -70,7 +86,12 @@ impl Worker {
                 let end = End { took, missed: self.schedule.missed(took), next_in };
                 report(Run { outcome, end: Some(end) });
                 tokio::task::yield_now().await;
-                tokio::time::sleep_until(next).await;
+                if let Some(listener) = &mut listener {
+                    listener.answer();
+                    listener.wait(next, self.schedule.interval, took).await;
+                } else {
+                    tokio::time::sleep_until(next).await;
+                }
             }
         };
         // Whoever is stopped does nothing more, even when it could.
@@ -104,6 +125,7 @@ mod tests {
     use super::*;
     use crate::model::Now;
     use crate::seam::Progress;
+    use crate::work::demand::{Demand, Drive};
     use futures_util::future::BoxFuture;
     use std::sync::{Arc, Mutex};
 
@@ -128,6 +150,7 @@ mod tests {
             first_in: Duration::ZERO,
             deadline: Duration::from_secs(100),
             clock: Clock::system(),
+            listener: None,
         };
         let seen = Arc::new(Mutex::new(Vec::new()));
         let stop = CancellationToken::new();
@@ -151,6 +174,53 @@ mod tests {
         assert!((3..=5).contains(&seen.len()), "{seen:?}");
     }
 
+    /// Counts the runs of a worker that scrapes drive: `(runs, seconds that each scrape waited)`.
+    async fn scraped_at(drive: Drive, seconds: &[u64]) -> (usize, Vec<u64>) {
+        let demand = Demand::new(drive);
+        let worker = Worker {
+            name: "test".into(),
+            schedule: Schedule { interval: Duration::from_secs(60), retry_early: false },
+            first_in: Duration::ZERO,
+            deadline: Duration::from_secs(100),
+            clock: Clock::system(),
+            listener: Some(demand.listener()),
+        };
+        let (stop, runs) = (CancellationToken::new(), Arc::new(Mutex::new(0)));
+        let count = Arc::clone(&runs);
+        let report = move |_: Run| *count.lock().unwrap() += 1;
+        let task = tokio::spawn(worker.run(Box::new(Scripted(vec![])), report, stop.clone()));
+        let start = Instant::now();
+        let mut waits = Vec::new();
+        for at in seconds {
+            tokio::time::sleep_until(start + Duration::from_secs(*at)).await;
+            let asked = Instant::now();
+            demand.scraped().await;
+            waits.push(asked.elapsed().as_secs());
+        }
+        stop.cancel();
+        task.await.unwrap();
+        let runs = *runs.lock().unwrap();
+        (runs, waits)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_scrape_each_scrape_waits_for_its_own_run() {
+        assert_eq!(scraped_at(Drive::OnScrape, &[5, 7, 1000]).await, (3, vec![1, 1, 1]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_follower_runs_by_itself_rests_when_nobody_looks_and_wakes_for_a_scrape() {
+        let hour: Vec<u64> = (0..240).map(|n| n * 15).collect();
+        let (runs, waits) = scraped_at(Drive::Follow, &hour).await;
+        assert!((58..=62).contains(&runs), "{runs}");
+        assert_eq!((waits[0], waits.iter().skip(1).max()), (1, Some(&0)), "only the first scrape waits");
+        let four_each: Vec<u64> = hour.iter().flat_map(|at| [*at; 4]).collect();
+        assert!(scraped_at(Drive::Follow, &four_each).await.0.abs_diff(runs) <= 1, "four scrapers cost what one costs");
+        let (runs, waits) = scraped_at(Drive::Follow, &[10, 86_400]).await;
+        assert!((5..=9).contains(&runs), "it rests: {runs}");
+        assert_eq!(waits, [0, 1], "the scrape after a rest waits for fresh values");
+    }
+
     /// Wants to run again after so many seconds of wall time.
     struct Wanting(u64);
 
@@ -172,6 +242,7 @@ mod tests {
                 first_in: Duration::ZERO,
                 deadline: Duration::from_secs(100),
                 clock: Clock::system(),
+                listener: None,
             };
             let (stop, count) = (CancellationToken::new(), Arc::clone(&seen));
             let report = move |_: Run| *count.lock().unwrap() += 1;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use raingauge::expose::connection::{Doorkeeper, Seats};
 use raingauge::expose::guard::Guarding;
-use raingauge::expose::http::{Web, router, serve};
+use raingauge::expose::http::{Manners, Web, router, serve};
 use raingauge::expose::status::{JobStatus, Status};
 use raingauge::model::Cell;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -45,7 +45,7 @@ async fn start(yace: bool) -> Server {
             Box::pin(async move { if bad { Err("line 3: no".to_owned()) } else { Ok(()) } })
         }),
         clock: Arc::new(|| NOW),
-        yace,
+        manners: if yace { Manners::Yace } else { Manners::Native },
     };
     let listeners =
         vec![TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];

@@ -13,7 +13,7 @@ use raingauge::gcp::discover::Discover;
 use raingauge::gcp::fetch::Fetch;
 use raingauge::gcp::job::{Access, Deltas, Descriptors, Filter, GcpSettings, Interval, Job, Retries, Timing, Window};
 use raingauge::model::{Now, Timestamp};
-use raingauge::seam::{Source, Unusables};
+use raingauge::seam::{Source, Unshowns};
 use raingauge::store::{SlotKey, Store};
 use raingauge::telemetry::Format;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ impl Case {
             let fetch = Fetch::new(Arc::clone(&job), project.clone(), api.clone(), inventories, None);
             (discover, fetch)
         });
-        Bridge { halves: halves.collect(), fake, store: Store::new(), unusable: Unusables::default() }
+        Bridge { halves: halves.collect(), fake, store: Store::new(), left_out: Unshowns::default() }
     }
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct Bridge {
     halves: Vec<(Discover, Fetch)>,
     fake: Fake,
     store: Store,
-    pub(crate) unusable: Unusables,
+    pub(crate) left_out: Unshowns,
 }
 
 impl Bridge {
@@ -105,7 +105,7 @@ impl Bridge {
         for (order, (discover, fetch)) in (0..).zip(&mut self.halves) {
             discover.collect(NOW, &mut |_| ()).await;
             let outcome = fetch.collect(NOW, &mut |_| ()).await;
-            self.unusable.add(&outcome.unusable);
+            self.left_out.add(&outcome.unshown);
             self.store.publish(SlotKey { order, name: order.to_string().into() }, outcome.snapshot.unwrap());
         }
         let view = self.store.view();

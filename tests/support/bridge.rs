@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use raingauge::app::clouds::Google;
+use raingauge::app::google::FromEnvironment;
 use raingauge::app::run::{RunOptions, Surroundings, load, run_in};
 use raingauge::aws::client::{Emulator, Network};
 use raingauge::aws::metadata::Endpoint;
@@ -45,7 +47,18 @@ impl TestBridge {
     /// Starts in a network of its own, on no instance.
     pub(crate) async fn start_in(network: Network, load_options: LoadOptions, config: &str) -> Self {
         let metadata = Endpoint { url: None, is_disabled: true };
-        Self::start_on(network, load_options, metadata, None, config).await
+        Self::start_on(network, Arc::new(FromEnvironment), load_options, metadata, None, config).await
+    }
+
+    /// Starts in a network, with a way to Google of its own.
+    pub(crate) async fn start_with(
+        network: Network,
+        google: Arc<dyn Google>,
+        load_options: LoadOptions,
+        config: &str,
+    ) -> Self {
+        let metadata = Endpoint { url: None, is_disabled: true };
+        Self::start_on(network, google, load_options, metadata, None, config).await
     }
 
     /// Starts as an agent on a simulated instance.
@@ -53,11 +66,12 @@ impl TestBridge {
         let emulator =
             Emulator { endpoint_url: cloud.endpoint_url(), access_key_id: "AKSIM".into(), region: "eu-west-1".into() };
         let network = Network { emulator: Some(emulator), ..Network::default() };
-        Self::start_on(network, LoadOptions::default(), metadata, state, config).await
+        Self::start_on(network, Arc::new(FromEnvironment), LoadOptions::default(), metadata, state, config).await
     }
 
     async fn start_on(
         network: Network,
+        google: Arc<dyn Google>,
         load_options: LoadOptions,
         metadata: Endpoint,
         state: Option<&Path>,
@@ -80,6 +94,7 @@ impl TestBridge {
         let surroundings = Surroundings {
             clock: clock.clone(),
             network,
+            google,
             listeners: vec![listener],
             guarding: Guarding::default(),
             metadata,

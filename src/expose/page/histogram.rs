@@ -96,3 +96,112 @@ impl Renderer<'_> {
 fn number(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::expose::layout::Layout;
+    use crate::expose::page::{Plain, Style, render};
+    use crate::expose::text::Escaping;
+    use crate::model::{Bounds, Cell, Family, Kind, LabelSet, SeriesSetBuilder, Snapshot, Timestamp};
+    use crate::store::View;
+
+    /// Name, kind and labels of a series.
+    type Series<'a> = (&'a str, Kind, &'a [(&'a str, &'a str)]);
+
+    const AT: Timestamp = Timestamp::from_millis(1_500);
+
+    fn histogram(at: Timestamp) -> Histogram {
+        let bounds = Arc::new(Bounds::new(vec![1.0, 2.5]));
+        let created = Some(Timestamp::from_secs(1));
+        Histogram { bounds, counts: [1, 3].into(), all: 4, count: 4, sum: 5.5, at, created }
+    }
+
+    /// Families with the labels of one series each; histograms get `samples`.
+    fn page(families: &[Series<'_>], samples: &[Histogram], style: Style) -> (String, u64) {
+        let mut set = SeriesSetBuilder::with_labels_as_they_are();
+        for (name, kind, labels) in families {
+            let family = set.family(Family { name: (*name).into(), help: "h".into(), kind: *kind });
+            let labels = labels.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
+            let labels = set.labels(LabelSet::new(labels));
+            set.push(family, labels);
+        }
+        let mut snapshot = Snapshot::empty(Arc::new(set.build()), Duration::from_secs(60));
+        for (position, (_, kind, _)) in families.iter().enumerate() {
+            match kind {
+                Kind::Histogram => snapshot.put_histograms(position, samples.into(), AT),
+                _ => snapshot.put(position, &[Cell::timed(7.0, AT)], AT),
+            }
+        }
+        let view = View { version: 1, snapshots: vec![Arc::new(snapshot)] };
+        let layout = Layout::new(&view, style.escaping);
+        let mut sink = Plain::default();
+        let (duplicates, last) = render(&layout, &view, style, &mut sink);
+        assert!(sink.chunks.is_empty());
+        (String::from_utf8(last).unwrap(), duplicates + layout.offences().dropped_families)
+    }
+
+    const TEXT: Style = Style { format: Format::Text, escaping: Escaping::Underscores };
+
+    #[test]
+    fn a_histogram_is_its_buckets_its_sum_and_its_count() {
+        let (text, _) = page(&[("m", Kind::Histogram, &[("a", "x")])], &[histogram(AT)], TEXT);
+        let expected = "# HELP m h\n# TYPE m histogram\n\
+            m_bucket{a=\"x\",le=\"1\"} 1 1500\nm_bucket{a=\"x\",le=\"2.5\"} 3 1500\nm_bucket{a=\"x\",le=\"+Inf\"} 4 1500\n\
+            m_sum{a=\"x\"} 5.5 1500\nm_count{a=\"x\"} 4 1500\n";
+        assert_eq!(text, expected);
+        let (text, _) = page(&[("m", Kind::Histogram, &[])], &[histogram(AT)], TEXT);
+        assert!(text.contains("m_bucket{le=\"1\"} 1 1500\n") && text.contains("m_sum 5.5 1500\n"), "{text}");
+    }
+
+    #[test]
+    fn openmetrics_knows_when_it_began() {
+        let style = Style { format: Format::OpenMetrics, ..TEXT };
+        let (text, _) = page(&[("m", Kind::Histogram, &[])], &[histogram(AT)], style);
+        for line in
+            ["# TYPE m histogram", "m_bucket{le=\"1.0\"} 1 1.5", "m_bucket{le=\"2.5\"} 3 1.5", "m_created 1 1.5"]
+        {
+            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+        }
+    }
+
+    #[test]
+    fn of_several_samples_each_time_stays_once_in_order() {
+        let later = Timestamp::from_millis(1_501);
+        let samples = [histogram(later), histogram(AT), histogram(later)];
+        let (text, left_out) = page(&[("m", Kind::Histogram, &[])], &samples, TEXT);
+        let counts: Vec<&str> = text.lines().filter(|l| l.starts_with("m_count")).collect();
+        assert_eq!((counts, left_out), (vec!["m_count 4 1500", "m_count 4 1501"], 1));
+    }
+
+    #[test]
+    fn what_looks_like_a_part_of_a_histogram_gives_way() {
+        let families: [Series<'_>; 4] = [
+            ("m", Kind::Histogram, &[]),
+            ("m", Kind::Gauge, &[]),
+            ("m_count", Kind::Gauge, &[]),
+            ("m_counter", Kind::Gauge, &[]),
+        ];
+        let (text, left_out) = page(&families, &[histogram(AT)], TEXT);
+        let kinds: Vec<&str> = text.lines().filter(|l| l.starts_with("# TYPE")).collect();
+        assert_eq!(kinds, ["# TYPE m histogram", "# TYPE m_counter gauge"]);
+        assert_eq!(left_out, 2);
+    }
+
+    #[test]
+    fn labels_as_they_are_are_escaped_sorted_and_never_twice() {
+        let families: [Series<'_>; 3] = [
+            ("m", Kind::Gauge, &[("a", "2"), ("b", "1")]),
+            ("m", Kind::Gauge, &[("foo-bar", "1"), ("foo.bar", "2"), ("foo_bar", "3")]),
+            ("m", Kind::Gauge, &[("z", "9")]),
+        ];
+        let (text, _) = page(&families, &[], TEXT);
+        let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with('#')).collect();
+        assert_eq!(lines, ["m{z=\"9\"} 7 1500", "m{a=\"2\",b=\"1\"} 7 1500", "m{foo_bar=\"3\"} 7 1500"]);
+        let (text, _) = page(&families, &[], Style { escaping: Escaping::AllowUtf8, ..TEXT });
+        assert!(text.contains("m{\"foo-bar\"=\"1\",\"foo.bar\"=\"2\",foo_bar=\"3\"} 7 1500"), "{text}");
+    }
+}

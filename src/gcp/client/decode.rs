@@ -21,7 +21,7 @@ use crate::gcp::api::{
 };
 use crate::gcp::plan;
 use crate::model::{Text, Timestamp};
-use crate::seam::Unusable;
+use crate::seam::Unshown;
 
 /// Texts that are remembered; beyond it those go that nobody else has.
 const MAX_INTERNED: usize = 200_000;
@@ -213,7 +213,7 @@ impl Collect for Series {
                 let raw = read::<Option<RawSeries<'_>>>(item)?;
                 match self.one(raw, texts) {
                     Ok(series) => self.page.series.push(series),
-                    Err(why) => self.page.unusable.count(why),
+                    Err(why) => self.page.left_out.count(why),
                 }
             }
             Found::Field(b"nextPageToken", value) => self.page.next = token(value)?,
@@ -355,10 +355,10 @@ struct RawExponential {
 }
 
 impl Series {
-    fn one(&mut self, raw: Option<RawSeries<'_>>, texts: &Interner) -> Result<TimeSeries, Unusable> {
-        let raw = raw.ok_or(Unusable::NoMetric)?;
-        let metric = raw.metric.ok_or(Unusable::NoMetric)?;
-        let resource = raw.resource.ok_or(Unusable::NoResource)?;
+    fn one(&mut self, raw: Option<RawSeries<'_>>, texts: &Interner) -> Result<TimeSeries, Unshown> {
+        let raw = raw.ok_or(Unshown::NoMetric)?;
+        let metric = raw.metric.ok_or(Unshown::NoMetric)?;
+        let resource = raw.resource.ok_or(Unshown::NoResource)?;
         let value_type = value_type(raw.value_type.as_deref());
         let points = self.points(raw.points.unwrap_or_default(), value_type)?;
         let text = |t: Option<&str>| texts.text(t.unwrap_or_default());
@@ -375,7 +375,7 @@ impl Series {
     }
 
     /// Newest first. A point without a time goes, and is counted; a series without any other goes with it.
-    fn points(&mut self, raw: Vec<Option<RawPoint<'_>>>, value_type: ValueType) -> Result<Vec<Point>, Unusable> {
+    fn points(&mut self, raw: Vec<Option<RawPoint<'_>>>, value_type: ValueType) -> Result<Vec<Point>, Unshown> {
         let mut timed: Vec<(i128, Point)> = Vec::with_capacity(raw.len());
         let mut timeless = false;
         for point in raw {
@@ -393,10 +393,10 @@ impl Series {
             timed.push((end, Point { start, end: timestamp(end), value }));
         }
         if timeless && !timed.is_empty() {
-            self.page.unusable.count(Unusable::NoTime);
+            self.page.left_out.count(Unshown::NoTime);
         }
         if timed.is_empty() {
-            return Err(if timeless { Unusable::NoTime } else { Unusable::NoPoints });
+            return Err(if timeless { Unshown::NoTime } else { Unshown::NoPoints });
         }
         if !timed.is_sorted_by(|(a, _), (b, _)| a >= b) {
             timed.sort_by_key(|(end, _)| std::cmp::Reverse(*end));

@@ -70,7 +70,7 @@ fn kinds_and_types_make_gauges_counters_and_histograms() {
     ] {
         let converted = converted(&job, vec![series(kind, value_type, value, &[])]);
         assert_eq!(converted.shown.first().map(|s| s.kind), expected, "{kind:?} {value_type:?}");
-        assert_eq!(converted.unusable.iter().count(), 0);
+        assert_eq!(converted.left_out.iter().count(), 0);
     }
 }
 
@@ -128,7 +128,7 @@ fn what_cannot_be_shown_is_counted_and_the_rest_is_shown() {
     ];
     let converted = converted(&job(), page);
     assert_eq!(converted.shown.len(), 1);
-    let counted: Vec<(&str, u64)> = converted.unusable.iter().map(|(why, n)| (why.as_str(), n)).collect();
+    let counted: Vec<(&str, u64)> = converted.left_out.iter().map(|(why, n)| (why.as_str(), n)).collect();
     assert_eq!(counted, [("no_name", 1), ("no_points", 1), ("no_value", 1), ("no_buckets", 1), ("reserved_label", 2)]);
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Form {
     Xml,
     /// Plain text: the instance's metadata.
     Plain,
+    /// Google's JSON.
+    Rest,
 }
 
 /// How much of a reply arrives.
@@ -73,9 +75,15 @@ impl Reply {
                 .into_bytes()
             }
             Form::Plain => refusal.message.clone().into_bytes(),
+            Form::Rest => {
+                let (status, name) = google_status(refusal);
+                let error = serde_json::json!({ "code": status, "message": refusal.message, "status": name });
+                serde_json::json!({ "error": error }).to_string().into()
+            }
         };
+        let status = if form == Form::Rest { google_status(refusal).0 } else { refusal.status };
         let header = (form == Form::Cbor).then(|| ("x-amzn-query-error", format!("{};{fault}", refusal.code)));
-        Self { status: refusal.status, form, body, header, delivery: Delivery::Whole }
+        Self { status, form, body, header, delivery: Delivery::Whole }
     }
 
     pub(super) fn with_header(mut self, name: &'static str, value: String) -> Self {
@@ -114,6 +122,7 @@ impl Reply {
             Form::Json => "application/x-amz-json-1.1",
             Form::Xml => "text/xml",
             Form::Plain => "text/plain",
+            Form::Rest => "application/json; charset=UTF-8",
         };
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -126,6 +135,17 @@ impl Reply {
             headers.insert(HeaderName::from_static(name), value);
         }
         response
+    }
+}
+
+/// How Google says what AWS says otherwise.
+fn google_status(refusal: &Refusal) -> (u16, &'static str) {
+    match (refusal.code, refusal.status) {
+        ("Throttling", _) => (429, "RESOURCE_EXHAUSTED"),
+        ("ExpiredTokenException", _) | (_, 401) => (401, "UNAUTHENTICATED"),
+        (_, 403) => (403, "PERMISSION_DENIED"),
+        (_, status @ 500..) => (status, if status == 503 { "UNAVAILABLE" } else { "INTERNAL" }),
+        (_, status) => (status, "INVALID_ARGUMENT"),
     }
 }
 

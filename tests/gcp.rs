@@ -1,0 +1,16 @@
+//! Google Cloud Monitoring: a day of DELTA counters against the simulated cloud's truth, the bill of several scrapers, and
+//! trouble through the front door.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "support/bridge.rs"]
+mod bridge;
+#[path = "gcp/drill.rs"]
+mod drill;
+#[path = "gcp/front_door.rs"]
+mod front_door;
