@@ -1,6 +1,7 @@
 //! Twenty-four simulated hours. Whole numbers are compared with whole numbers: nothing is estimated.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -178,10 +179,12 @@ async fn day(sample_period: u64, scrape_interval: u64) {
         whole += expected;
     }
     assert_eq!(compared, 6);
-    println!(
-        "sample period {sample_period} s, scraped every {scrape_interval} s: error 0 of {whole}; the newest points alone lose {lost} ({}%)",
+    let told = format!(
+        "sample period {sample_period} s, scraped every {scrape_interval} s: error 0 of {whole}; \
+         the newest points alone lose {lost} ({}%)\n",
         lost * 100 / whole
     );
+    std::io::stderr().write_all(told.as_bytes()).unwrap();
     if scrape_interval > sample_period {
         assert!(lost > whole / 2, "the schedule would have shown it");
     }
