@@ -121,6 +121,7 @@ impl Instant {
             duration: Duration::ZERO,
             failed: None,
             metrics: MetricsRequested::default(),
+            series_returned: 0,
             superseded: false,
         }
     }

@@ -18,6 +18,7 @@ pub mod sim;
 pub mod start;
 pub mod states;
 pub mod target;
+pub mod warm;
 
 use std::ffi::OsString;
 use std::future::Future;

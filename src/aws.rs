@@ -34,4 +34,5 @@ pub mod select;
 pub mod signed;
 pub mod special;
 pub mod statics;
+pub mod warm;
 pub mod xml;

@@ -18,6 +18,8 @@ pub mod config;
 
 pub mod aws;
 
+pub mod gcp;
+
 pub mod host;
 
 pub mod work;

@@ -3,6 +3,7 @@
 //!
 //! Clouds see neither clock, store nor self-metrics: time is an argument, and what they did comes back as values.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -152,8 +153,82 @@ pub struct Call {
     pub failed: Option<Reason>,
     /// For calls that are billed by metric.
     pub metrics: MetricsRequested,
+    /// For calls that are billed by what they return: time series, on all of the call's attempts that brought an answer.
+    pub series_returned: u64,
     /// It failed, and the same page is asked for again: what comes of that counts.
     pub superseded: bool,
+}
+
+/// Why a time series of an answer is not shown. The names are label values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unusable {
+    /// It is no object, or has no metric.
+    NoMetric,
+    /// It has no monitored resource.
+    NoResource,
+    /// Its metric's type is empty, or makes no name.
+    NoName,
+    /// It has no point, or none after 1970.
+    NoPoints,
+    /// A point without an interval, or with one that is no time.
+    NoTime,
+    /// A point without a value of the series' type.
+    NoValue,
+    /// A distribution without bucket options.
+    NoBuckets,
+    /// A label without a name, or with one that Prometheus keeps to itself.
+    ReservedLabel,
+}
+
+impl Unusable {
+    /// Every one, for tables.
+    pub const ALL: [Self; 8] = [
+        Self::NoMetric,
+        Self::NoResource,
+        Self::NoName,
+        Self::NoPoints,
+        Self::NoTime,
+        Self::NoValue,
+        Self::NoBuckets,
+        Self::ReservedLabel,
+    ];
+
+    /// The label value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoMetric => "no_metric",
+            Self::NoResource => "no_resource",
+            Self::NoName => "no_name",
+            Self::NoPoints => "no_points",
+            Self::NoTime => "no_time",
+            Self::NoValue => "no_value",
+            Self::NoBuckets => "no_buckets",
+            Self::ReservedLabel => "reserved_label",
+        }
+    }
+}
+
+/// How many series could not be used, for each reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unusables(BTreeMap<Unusable, u64>);
+
+impl Unusables {
+    /// One more.
+    pub fn count(&mut self, why: Unusable) {
+        *self.0.entry(why).or_default() += 1;
+    }
+
+    /// All of those too.
+    pub fn add(&mut self, other: &Self) {
+        for (why, n) in &other.0 {
+            *self.0.entry(*why).or_default() += n;
+        }
+    }
+
+    /// Each reason that occurred, with its number.
+    pub fn iter(&self) -> impl Iterator<Item = (Unusable, u64)> {
+        self.0.iter().map(|(why, n)| (*why, *n))
+    }
 }
 
 /// What came of one collection.
@@ -167,6 +242,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// What a discovery found, for the status page; `None` in a fetch.
     pub resources: Option<usize>,
+    /// Series of the answers that are no use, and not shown.
+    pub unusable: Unusables,
     /// Wall time at which there will be something to do again; `None`: after the worker's interval, as always.
     pub next_due: Option<Timestamp>,
     /// What a discovery left out because of an upper bound; `None` in a fetch, and when it found nothing out.
@@ -182,6 +259,15 @@ pub struct LeftOut {
     pub limit: usize,
     /// Of which metrics, for people.
     pub what: String,
+}
+
+/// A document that outlives the process and belongs to one source.
+pub trait Keeper: Send + Sync {
+    /// What was kept last; `None` when there is nothing, or nothing that can be read.
+    fn load(&self) -> Option<Vec<u8>>;
+
+    /// Keeps this in its place.
+    fn keep(&self, content: Vec<u8>);
 }
 
 /// Takes what a run has brought before its end.

@@ -123,13 +123,26 @@ impl StateDir {
 
     /// Replaces a document. After an error the old one is still there.
     pub fn write(&self, name: &DocumentName, format: u32, content: &[u8]) -> Result<(), StateError> {
+        self.write_with(name, format, |out| out.write_all(content))
+    }
+
+    /// Replaces a document by what `content` writes, which is never in memory as a whole. After an error the old one is
+    /// still there.
+    pub fn write_with(
+        &self,
+        name: &DocumentName,
+        format: u32,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), StateError> {
         let path = self.file_of(name);
-        if u64::try_from(content.len()).is_ok_and(|bytes| bytes > MAX_DOCUMENT_BYTES) {
-            return Err(StateError::TooLarge(path));
-        }
         let beside = path.with_extension("new");
         let written = File::create(&beside).and_then(|file| pack(file, format, content));
-        written.map_err(failed("write", &beside))?;
+        if let Err(e) = written {
+            // What is there is of no use to anybody.
+            let _ = fs::remove_file(&beside);
+            let is_full = e.kind() == io::ErrorKind::FileTooLarge;
+            return Err(if is_full { StateError::TooLarge(path) } else { failed("write", &beside)(e) });
+        }
         fs::rename(&beside, &path).map_err(failed("replace", &path))?;
         self.flush_names()
     }
@@ -172,12 +185,31 @@ fn failed<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> 
     move |source| StateError::Io { doing, path: path.to_owned(), source }
 }
 
-fn pack(mut file: File, format: u32, content: &[u8]) -> io::Result<()> {
+fn pack(mut file: File, format: u32, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     file.write_all(MAGIC)?;
     file.write_all(&format.to_le_bytes())?;
-    let mut packer = GzEncoder::new(file, Compression::fast());
-    packer.write_all(content)?;
-    packer.finish()?.sync_all()
+    let mut bounded = Bounded { packer: GzEncoder::new(file, Compression::fast()), left: MAX_DOCUMENT_BYTES };
+    content(&mut bounded)?;
+    bounded.packer.finish()?.sync_all()
+}
+
+/// Takes no more than a document may have.
+struct Bounded {
+    packer: GzEncoder<File>,
+    left: u64,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = u64::try_from(bytes.len()).ok().and_then(|n| self.left.checked_sub(n));
+        self.left = taken.ok_or(io::ErrorKind::FileTooLarge)?;
+        self.packer.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.packer.flush()
+    }
 }
 
 /// The stream's own length and checksum tell whether all of it is there.

@@ -316,6 +316,17 @@ impl Telemetry {
         }
     }
 
+    /// A document of the state directory was not used; `reason` is one of a fixed set.
+    pub fn state_ignored(&self, reason: &'static str) {
+        self.metrics.state_ignored.get_or_create(&[("reason", reason.into())]).inc();
+    }
+
+    /// A document was written below the state directory, or could not be.
+    pub fn state_written(&self, well: bool) {
+        let counter = if well { &self.metrics.state_writes } else { &self.metrics.state_failed };
+        counter.inc();
+    }
+
     /// The self-metrics at `now` (steady): families in the order of their names. In OpenMetrics the text ends with `# EOF`.
     pub fn encode(&self, now: Timestamp, format: Format) -> String {
         for ((job, kind), at) in &*lock(&self.fresh_at) {

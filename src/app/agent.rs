@@ -142,6 +142,7 @@ async fn show(around: Around, stop: CancellationToken) {
     let worker = Worker {
         name: "the host's metrics".to_owned(),
         schedule: Schedule { interval: SHOWN_INTERVAL, retry_early: false },
+        first_in: Duration::ZERO,
         deadline: SHOWN_DEADLINE,
         clock,
     };

@@ -13,14 +13,17 @@ use crate::app::reload::{Fate, fates, unique_labels};
 use crate::app::start;
 use crate::app::states::{RunFacts, States};
 use crate::app::target::{Target, targets};
+use crate::app::warm::Warm;
 use crate::aws::api::Api;
 use crate::aws::client::{Clients, Network};
 use crate::aws::discover::Discover;
 use crate::aws::fetch::Fetch;
 use crate::aws::gated::Gated;
+use crate::aws::inventory::Inventory;
 use crate::aws::job::{Access, AwsSettings, Naming};
+use crate::aws::warm::{Keeping, Remembered};
 use crate::clock::Clock;
-use crate::model::Text;
+use crate::model::{Snapshot, Text, Timestamp};
 use crate::seam::{Asker, Gate, Source};
 use crate::store::{SlotKey, Store};
 use crate::telemetry::{JobLabels, RunKind, Telemetry};
@@ -31,6 +34,8 @@ use crate::work::worker::{Run, Worker};
 
 /// A run is given up after three intervals, but never before this; unless the job has a `timeout`.
 const MIN_DEADLINE: Duration = Duration::from_secs(600);
+/// Whether the account is the one that was remembered is not worth waiting longer for.
+const IDENTITY_PATIENCE: Duration = Duration::from_secs(5);
 /// How often values are looked at for being stale.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// Failures of one run that are logged; the counter has all.
@@ -53,6 +58,8 @@ pub struct Shared {
     pub readiness: Readiness,
     /// The status page.
     pub states: States,
+    /// What survives a restart; `None`: nothing does.
+    pub warm: Option<Warm>,
 }
 
 /// The bridge with its workers.
@@ -118,6 +125,9 @@ impl Bridge {
             };
             running.extend(next);
         }
+        if let Some(warm) = &self.shared.warm {
+            warm.tidy(&running.iter().map(|r| name_of(&r.labels)).collect::<Vec<_>>());
+        }
         Ok(())
     }
 
@@ -126,7 +136,7 @@ impl Bridge {
         !self.running.lock().await.is_empty()
     }
 
-    /// Drops values when they are stale, until the bridge stops.
+    /// Drops values when they are stale, and writes down what is to survive, until the bridge stops.
     pub async fn sweep(&self) {
         let sweeping = async {
             loop {
@@ -137,13 +147,21 @@ impl Bridge {
                 }
             }
         };
-        self.stop.run_until_cancelled(sweeping).await;
+        let saving = async {
+            if let Some(warm) = &self.shared.warm {
+                warm.run().await;
+            }
+        };
+        self.stop.run_until_cancelled(futures_util::future::join(sweeping, saving)).await;
     }
 
-    /// Stops all workers; runs in flight are dropped.
+    /// Stops all workers; runs in flight are dropped. What is to survive is written.
     pub async fn shut_down(&self) {
         self.stop.cancel();
         self.running.lock().await.clear();
+        if let Some(warm) = &self.shared.warm {
+            warm.finish().await;
+        }
     }
 
     /// The position in the file may have changed.
@@ -175,6 +193,9 @@ impl Bridge {
             self.shared.states.remove(&slot);
             self.shared.readiness.release(&slot.name);
             self.shared.telemetry.retire(&old.labels);
+            if let Some(warm) = &self.shared.warm {
+                warm.forget(&slot.name);
+            }
         }
     }
 
@@ -206,9 +227,33 @@ impl Bridge {
 }
 
 /// Unique, because the labels are; shown to people, so without external ids.
+fn name_of(labels: &JobLabels) -> String {
+    format!("{} {} {}", labels.job, labels.region, labels.account).trim_end().to_owned()
+}
+
 fn slot_key(order: usize, labels: &JobLabels) -> SlotKey {
-    let order = u32::try_from(order).unwrap_or(u32::MAX);
-    SlotKey { order, name: format!("{} {} {}", labels.job, labels.region, labels.account).trim_end().into() }
+    SlotKey { order: u32::try_from(order).unwrap_or(u32::MAX), name: name_of(labels).into() }
+}
+
+/// A run that asked for something has changed what is worth keeping.
+fn note(keeping: &Keeping, kind: RunKind, interval: Duration, run: &Run, now: Timestamp) {
+    if kind == RunKind::Discover && run.outcome.resources.is_some() {
+        // What was found in part is good, but to be renewed.
+        keeping.discovered(if run.outcome.failures.is_empty() { now } else { now.minus(interval) });
+    } else if !run.outcome.calls.is_empty() {
+        keeping.changed();
+    }
+}
+
+/// What a target runs.
+struct Sources {
+    discover: Discover,
+    /// Before the first discovery.
+    discover_in: Duration,
+    /// When the inventory was found that is there already.
+    discovered: Option<Timestamp>,
+    fetch: Fetch,
+    inventories: watch::Receiver<Option<Arc<Inventory>>>,
 }
 
 /// The two workers of a target.
@@ -225,24 +270,72 @@ struct Workers {
 
 impl Workers {
     async fn run(self, naming: Naming, clients: Arc<Clients>, gate: Arc<dyn Gate>) {
-        let Target { job, role, region, .. } = &self.target;
-        if self.stop.run_until_cancelled(tokio::time::sleep(self.delay)).await.is_none() {
+        let Target { job, role, region, definition, .. } = &self.target;
+        let name = name_of(&self.labels);
+        let remembered = match &self.shared.warm {
+            Some(warm) => warm.recall(&name, definition).await,
+            None => None,
+        };
+        let is_warm = remembered.is_some();
+        // Memories are shown at once; what costs calls waits for its turn.
+        if !is_warm && !self.wait().await {
             return;
         }
         let client = clients.api(role, region).await;
         drop(clients);
-        let asker = Asker { name: self.asker_name(), priority: job.timing.priority };
+        let asker = Asker { name: Text::from(&*name), priority: job.timing.priority };
         let as_whom = role.arn.clone().unwrap_or_else(|| Text::from("own"));
         let api: Arc<dyn Api> = Arc::new(Gated::new(client, gate, asker, as_whom));
-        let (sender, receiver) = watch::channel(None);
-        let timing = job.timing;
-        let (tell_idle, idle) = watch::channel(None);
-        let discover = Box::new(Discover::new(Arc::clone(job), Arc::clone(&api), sender).with_oracle(tell_idle));
+        let mut work = self.sources(&api, naming, remembered);
+        if let Some(recalled) = work.fetch.recall(self.shared.clock.read()) {
+            self.show(recalled);
+        }
+        if is_warm {
+            if !self.wait().await {
+                return;
+            }
+            if !self.is_same_account(&*api, &work.inventories).await {
+                self.drop_values();
+                work = self.sources(&api, naming, None);
+            }
+        }
+        self.start(work).await;
+    }
+
+    /// Waits for this target's turn to begin; `false`: it was stopped meanwhile.
+    async fn wait(&self) -> bool {
+        self.stop.run_until_cancelled(tokio::time::sleep(self.delay)).await.is_some()
+    }
+
+    fn sources(&self, api: &Arc<dyn Api>, naming: Naming, remembered: Option<Remembered>) -> Sources {
+        let (job, now) = (&self.target.job, self.shared.clock.now());
+        let interval = job.timing.inventory_interval;
+        let inventory = remembered.as_ref().and_then(|r| r.inventory(now, interval));
+        let discovered = remembered.as_ref().filter(|_| inventory.is_some()).map(|r| r.discovered);
+        let discover_in = remembered.as_ref().map_or(Duration::ZERO, |r| r.renew_in(now, interval));
+        let (sender, inventories) = watch::channel(inventory);
         let values = lock(&self.place).as_ref().and_then(|slot| self.shared.store.get(slot));
-        let fetch = Box::new(Fetch::new(Arc::clone(job), api, naming, receiver).inheriting(values).heeding(idle));
-        let (mut tasks, label) = (JoinSet::new(), Text::clone(&self.labels.job));
-        tasks.spawn(self.clone().work(RunKind::Discover, timing.inventory_interval, discover));
-        tasks.spawn(self.work(RunKind::Fetch, timing.interval, fetch));
+        let fetch = Fetch::new(Arc::clone(job), Arc::clone(api), naming, inventories.clone());
+        let (tell_idle, idle) = watch::channel(None);
+        let fetch = fetch.inheriting(values).remembering(remembered.map(|r| r.memory)).heeding(idle);
+        let discover = Discover::new(Arc::clone(job), Arc::clone(api), sender).with_oracle(tell_idle);
+        Sources { discover, discover_in, discovered, fetch, inventories }
+    }
+
+    /// Runs both workers until they are stopped.
+    async fn start(self, work: Sources) {
+        let Sources { discover, discover_in, discovered, fetch, inventories } = work;
+        let (timing, label) = (self.target.job.timing, Text::clone(&self.labels.job));
+        let (keeping, fetch) = Keeping::new(&self.target.definition, fetch, inventories, discovered);
+        let keeping = self.shared.warm.as_ref().map(|warm| {
+            warm.enlist(&name_of(&self.labels), Arc::clone(&keeping));
+            keeping
+        });
+        let mut tasks = JoinSet::new();
+        let discover = Box::new(discover);
+        let other = self.clone();
+        tasks.spawn(other.work(RunKind::Discover, timing.inventory_interval, discover_in, discover, keeping.clone()));
+        tasks.spawn(self.work(RunKind::Fetch, timing.interval, Duration::ZERO, fetch, keeping));
         while let Some(ended) = tasks.join_next().await {
             if let Err(e) = ended {
                 tracing::error!(job = %label, "a worker ended by a bug, please report it: {e}");
@@ -250,27 +343,66 @@ impl Workers {
         }
     }
 
-    /// Unique among the targets, like the labels.
-    fn asker_name(&self) -> Text {
-        slot_key(0, &self.labels).name
+    /// Values of an earlier process: the page is as good as before, so nobody needs to wait for it.
+    fn show(&self, recalled: Snapshot) {
+        if let Some(slot) = &*lock(&self.place) {
+            self.shared.store.publish(slot.clone(), recalled);
+            self.shared.readiness.release(&slot.name);
+        }
     }
 
-    async fn work(self, kind: RunKind, interval: Duration, source: Box<dyn Source>) {
+    fn drop_values(&self) {
+        if let Some(slot) = &*lock(&self.place) {
+            self.shared.store.retire(slot);
+        }
+    }
+
+    /// Whether the credentials are still those of the account that was remembered. Where nobody answers, they are: values
+    /// must not go because AWS does not answer.
+    async fn is_same_account(&self, api: &dyn Api, inventories: &watch::Receiver<Option<Arc<Inventory>>>) -> bool {
+        let Ok(identified) = tokio::time::timeout(IDENTITY_PATIENCE, api.account()).await else { return true };
+        self.shared.telemetry.record_calls(&identified.calls);
+        let before = inventories.borrow().as_ref().map(|inventory| Text::clone(&inventory.account.id));
+        let is_same = match (identified.account, before) {
+            (Ok(now), Some(before)) => now.id == before,
+            _ => true,
+        };
+        if let Some(warm) = self.shared.warm.as_ref().filter(|_| !is_same) {
+            warm.ignore(&name_of(&self.labels), "another_account", "the credentials are those of another account");
+        }
+        is_same
+    }
+
+    async fn work(
+        self,
+        kind: RunKind,
+        interval: Duration,
+        first_in: Duration,
+        source: Box<dyn Source>,
+        keeping: Option<Arc<Keeping>>,
+    ) {
         let worker = Worker {
             name: format!("{} {} in {}", kind.as_str(), self.labels.job, self.target.region),
             schedule: Schedule { interval, retry_early: kind == RunKind::Discover },
+            first_in,
             deadline: self.target.job.timing.deadline.unwrap_or_else(|| MIN_DEADLINE.max(interval.saturating_mul(3))),
             clock: self.shared.clock.clone(),
         };
         let stop = self.stop.clone();
-        worker.run(source, move |run| self.report(kind, run), stop).await;
+        let report = move |run: Run| {
+            if let Some(keeping) = &keeping {
+                note(keeping, kind, interval, &run, self.shared.clock.now());
+            }
+            self.report(kind, run);
+        };
+        worker.run(source, report, stop).await;
     }
 
     /// Hands a run's outcome to everyone whom it concerns, unless a reload has ended this target meanwhile.
     fn report(&self, kind: RunKind, run: Run) {
         let place = lock(&self.place);
         let Some(slot) = &*place else { return };
-        let Shared { clock, store, telemetry, readiness, states } = &self.shared;
+        let Shared { clock, store, telemetry, readiness, states, .. } = &self.shared;
         let (now, labels, outcome) = (clock.read(), &self.labels, run.outcome);
         telemetry.record_calls(&outcome.calls);
         let series = outcome.snapshot.as_ref().map(crate::model::Snapshot::present);

@@ -68,7 +68,7 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
     }
     out.flush().context("failed to say what the demo does")?;
     let metadata = Endpoint { url: Some(cloud.endpoint_url()), is_disabled: false };
-    let daemon = Daemon::new(clock, network, &settings, about).with_agent(metadata, Root::default(), None, true);
+    let daemon = Daemon::new(clock, network, &settings, about, None).with_agent(metadata, Root::default(), None, true);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("the demo has no file to reload".to_owned()) }));
     daemon.serve(listeners, &Guarding::default(), settings, reload, signals::terminated()).await?;
     cloud.shutdown().await;

@@ -13,6 +13,7 @@ use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::regions::{self, Known, LookUp};
 use crate::app::states::States;
+use crate::app::warm::{self, Warm};
 use crate::app::{common_config, listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::{AwsSettings, Concurrency};
@@ -86,8 +87,7 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let guarding = guarding(&options, &loaded.settings)?;
     let listeners = listen::bind(&addresses).await?;
     let env = |name: &str| std::env::var(name).ok();
-    let state_dir = options.state_dir.as_ref().or(loaded.settings.state_dir.as_ref());
-    let state_dir = state_dir.map(|dir| StateDir::open(dir)).transpose().map_err(anyhow::Error::from)?;
+    let state_dir = state_dir(&loaded.settings)?;
     let surroundings = Surroundings {
         clock: Clock::system(),
         network,
@@ -95,9 +95,22 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
         guarding,
         metadata: network::metadata(&env),
         root: agent::root_from(&env),
-        state_dir: state_dir.map(Arc::new),
+        state_dir,
     };
     run_in(surroundings, options, loaded, signals::terminated()).await
+}
+
+/// The state directory. Where data wait there to be sent, one that cannot be used is no start: they would be lost. Where it
+/// only makes starts warm, it is an error in the log: values matter more than memories.
+fn state_dir(settings: &Settings) -> anyhow::Result<Option<Arc<StateDir>>> {
+    match settings.state_dir.as_deref().map(warm::open).transpose() {
+        Ok(dir) => Ok(dir.map(Arc::new)),
+        Err(e) if settings.agent.is_none() => {
+            tracing::error!("nothing will survive a restart: {e}");
+            Ok(None)
+        }
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// What the daemon finds around it: the process's own, or a test's.
@@ -133,7 +146,8 @@ pub async fn run_in(
         started: clock.now(),
     };
     let is_shown = !listeners.is_empty();
-    let daemon = Daemon::new(clock, network, &loaded.settings, about).with_agent(metadata, root, state_dir, is_shown);
+    let daemon = Daemon::new(clock, network, &loaded.settings, about, state_dir.clone());
+    let daemon = daemon.with_agent(metadata, root, state_dir, is_shown);
     let reload: Reload = {
         let daemon = daemon.clone();
         // In a task of its own: a caller who leaves does not stop it half-way.
@@ -167,7 +181,10 @@ fn guarding(options: &RunOptions, settings: &Settings) -> Result<Guarding, Start
 
 /// Reads the file and logs its warnings.
 pub fn load(options: &RunOptions) -> Result<Loaded, Mistakes> {
-    let loaded = config::load(&options.config, &options.load)?;
+    let mut loaded = config::load(&options.config, &options.load)?;
+    if options.state_dir.is_some() {
+        loaded.settings.state_dir.clone_from(&options.state_dir);
+    }
     for warning in &loaded.warnings {
         tracing::warn!(file = %options.config.display(), "{warning}");
     }
@@ -210,9 +227,12 @@ async fn reload(daemon: Daemon, options: RunOptions) -> Result<(), String> {
     applied
 }
 
-fn fixed(settings: &Settings) -> (Dialect, WebSettings, Concurrency) {
+/// What only a start looks at.
+type Fixed = (Dialect, WebSettings, Concurrency, Option<PathBuf>);
+
+fn fixed(settings: &Settings) -> Fixed {
     let concurrency = settings.aws.as_ref().map(|a| a.access.concurrency).unwrap_or_default();
-    (settings.dialect, settings.web.clone(), concurrency)
+    (settings.dialect, settings.web.clone(), concurrency, settings.state_dir.clone())
 }
 
 /// What the status page says about the daemon itself.
@@ -247,7 +267,7 @@ pub struct Daemon {
     exposition: Arc<Exposition>,
     about: Arc<About>,
     /// What only a start looks at.
-    fixed: Arc<(Dialect, WebSettings, Concurrency)>,
+    fixed: Arc<Fixed>,
     applying: Arc<tokio::sync::Mutex<()>>,
     network: Network,
     regions: Arc<Mutex<Regions>>,
@@ -256,7 +276,13 @@ pub struct Daemon {
 
 impl Daemon {
     /// Nothing runs yet.
-    pub fn new(clock: Clock, network: Network, settings: &Settings, about: About) -> Self {
+    pub fn new(
+        clock: Clock,
+        network: Network,
+        settings: &Settings,
+        about: About,
+        state_dir: Option<Arc<StateDir>>,
+    ) -> Self {
         let telemetry = Arc::new(Telemetry::new(TelemetrySettings {
             version: env!("CARGO_PKG_VERSION"),
             started: about.started,
@@ -267,7 +293,12 @@ impl Daemon {
         let openmetrics = settings.dialect == Dialect::Native;
         let exposition =
             Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
-        let shared = Shared { clock, store, telemetry, readiness: Readiness::default(), states: States::default() };
+        let warm = state_dir.and_then(|dir| Warm::new(dir, clock.clone(), Arc::clone(&telemetry)).ok());
+        if settings.state_dir.is_some() && warm.is_none() {
+            telemetry.state_written(false);
+        }
+        let (readiness, states) = (Readiness::default(), States::default());
+        let shared = Shared { clock, store, telemetry, readiness, states, warm };
         let access = settings.aws.as_ref().map(|a| a.access.clone()).unwrap_or_default();
         let bridge = Arc::new(Bridge::new(shared.clone(), network.clone(), &access));
         let around = agent::Around {
@@ -306,6 +337,7 @@ impl Daemon {
             ("the dialect of the file", before.0 != after.0),
             ("web", before.1 != after.1),
             ("concurrency", before.2 != after.2),
+            ("state_dir", before.3 != after.3),
         ];
         for (what, _) in differs.iter().filter(|(_, differs)| *differs) {
             tracing::warn!("{what} has changed; that takes effect with the next start");

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use serde::{Deserialize, Serialize};
+
 use crate::aws::job::{Dimension, Tag};
 use crate::aws::question::Question;
 use crate::model::{Text, Timestamp};
@@ -31,7 +33,7 @@ pub struct Page<T> {
 }
 
 /// A resource of the tagging API or of a special look-up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// Its ARN (for some special look-ups an id in its place).
     pub arn: Text,
@@ -167,7 +169,7 @@ pub struct StatisticsPoint {
 }
 
 /// Who we are in AWS.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Account {
     /// Twelve digits.
     pub id: Text,

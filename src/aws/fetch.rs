@@ -149,6 +149,14 @@ impl Fetch {
         })
     }
 
+    /// What an earlier process remembered and is still good, without asking anybody. Needs an inventory.
+    pub fn recall(&mut self, now: Now) -> Option<Snapshot> {
+        let inventory = self.inventories.borrow().clone()?;
+        self.follow(&inventory, RunClock::new(now));
+        let snapshot = &self.current.as_ref()?.snapshot;
+        (snapshot.present() > 0).then(|| snapshot.clone())
+    }
+
     async fn run(&mut self, clock: RunClock, progress: Progress<'_>) -> Outcome {
         let Some(inventory) = self.inventories.borrow().clone() else { return Outcome::default() };
         let is_new = self.follow(&inventory, clock);

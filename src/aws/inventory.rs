@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::aws::api::{Account, Resource};
 use crate::aws::job::Dimension;
 use crate::model::Text;
 
 /// The newest knowledge about one job in one place. Immutable; a refresh makes a new one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
     /// Whose series these are.
     pub account: Account,
@@ -21,7 +23,7 @@ pub struct Inventory {
 }
 
 /// A metric of the job with one set of dimensions.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FoundMetric {
     /// Which entry of the job's `metrics`.
     pub entry: usize,

@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::aws::catalog::Service;
 use crate::model::Text;
 use crate::seam::Priority;
@@ -225,7 +227,7 @@ pub struct Role {
 }
 
 /// A key and its value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tag {
     /// The key, case-sensitive.
     pub key: Text,
@@ -234,7 +236,7 @@ pub struct Tag {
 }
 
 /// A CloudWatch dimension.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dimension {
     /// Its name, as CloudWatch spells it.
     pub name: Text,

@@ -26,12 +26,14 @@ impl Interner {
         Self { dimensions: Mutex::new(known.collect()), texts: Mutex::default() }
     }
 
-    fn intern(&self, dimensions: &[Dimension]) -> Arc<[Dimension]> {
+    /// The one that equals these.
+    pub fn intern(&self, dimensions: &[Dimension]) -> Arc<[Dimension]> {
         let mut known = self.dimensions.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.get_or_insert_with(dimensions, |d| d.into()))
     }
 
-    fn text(&self, text: &Text) -> Text {
+    /// The one that equals this.
+    pub fn text(&self, text: &Text) -> Text {
         let mut known = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
         Text::clone(known.get_or_insert_with(text, Text::clone))
     }

@@ -2,10 +2,11 @@
 //! there are and which of them have samples, not on the values, so that it outlives most changes of the store. Pure.
 //!
 //! Within a family all rows have the same label names: the union over its rows, with empty values where a series lacks one.
-//! The text of a label set is rendered once, however many families use it.
+//! (Unless their set wants its labels as they are.) The text of a label set is rendered once, however many families use it.
 
 mod labels;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -13,7 +14,7 @@ use hashbrown::{HashMap, HashSet};
 pub use self::labels::LabelTexts;
 use self::labels::LabelWriter;
 use super::text::{Escaping, is_legacy_name};
-use crate::model::{Family, Kind, SeriesSet, Snapshot, Text};
+use crate::model::{Family, Kind, LabelRule, SeriesSet, Snapshot, Text};
 use crate::store::View;
 use crate::telemetry::{PageOffences, RESERVED_PREFIXES};
 
@@ -42,6 +43,8 @@ pub struct FamilyRows {
     pub help: Text,
     /// The type.
     pub kind: Kind,
+    /// Some rows have labels of their own, and every point in time is told from every other.
+    pub labels_as_they_are: bool,
     /// Sorted by label values, equal ones in the order of their slots.
     pub rows: Box<[Row]>,
 }
@@ -55,6 +58,19 @@ pub struct Row {
     pub position: u32,
     /// Index of the labels' text. Rows of one family with equal labels have equal texts and stand side by side.
     pub labels: u32,
+}
+
+impl FamilyRows {
+    /// The name as it stands on a page with that escaping.
+    pub fn spelled(&self, escaping: Escaping) -> Cow<'_, str> {
+        spelled(escaping, &self.name, self.labels_as_they_are)
+    }
+}
+
+/// YACE's library escapes every name when it says `dots`; what keeps its labels comes from another one, which leaves legal names
+/// alone.
+fn spelled(escaping: Escaping, name: &str, as_they_are: bool) -> Cow<'_, str> {
+    if as_they_are { escaping.apply_where_needed(name) } else { escaping.apply(name) }
 }
 
 impl Layout {
@@ -146,9 +162,11 @@ impl Arranged {
             gathering.add(index(slot), presence);
         }
         let Gathering { families, mut labels, any_escaping, mut offences, .. } = gathering;
+        let any_escaping = any_escaping && labels.any_escaping();
         let mut families: Vec<FamilyRows> =
-            families.into_iter().map(|f| f.finish(&mut labels, &mut offences)).collect();
+            families.into_iter().map(|f| f.finish(slots, &mut labels, &mut offences)).collect();
         families.sort_by(|a, b| a.name.cmp(&b.name));
+        offences.dropped_families += drop_look_alikes(&mut families, escaping);
         let (texts, ranks, dropped_labels) = labels.finish();
         let rank = |row: &Row| ranks.get(row.labels as usize).copied().unwrap_or(0);
         for family in &mut families {
@@ -177,6 +195,7 @@ struct Gathered<'a> {
     rows: Vec<Row>,
     shapes: HashSet<u32>,
     newest_shape: u32,
+    labels_as_they_are: bool,
 }
 
 /// What is known about a family of a snapshot.
@@ -194,7 +213,7 @@ impl<'a> Gathering<'a> {
             any_escaping: true,
             families: Vec::new(),
             by_name: HashMap::new(),
-            labels: LabelWriter::default(),
+            labels: LabelWriter::new(escaping),
             offences: PageOffences::default(),
         }
     }
@@ -209,19 +228,20 @@ impl<'a> Gathering<'a> {
             let Some(place) = places.get_mut(key.family as usize) else { continue };
             let Some(family) = set.families.get(key.family as usize) else { continue };
             if let Place::NotSeen = place {
-                *place = self.place(family);
+                *place = self.place(family, set.label_rule);
             }
             let Place::At(at) = *place else { continue };
             let Some(shape) = self.labels.shape_of(snapshot, key.labels) else { continue };
             if let Some(gathered) = self.families.get_mut(at as usize) {
                 gathered.rows.push(Row { snapshot, position: index(position), labels: key.labels });
                 gathered.note_shape(shape);
+                gathered.labels_as_they_are |= set.label_rule == LabelRule::AsTheyAre;
             }
         }
     }
 
-    fn place(&mut self, family: &'a Family) -> Place {
-        let name = self.escaping.apply(&family.name);
+    fn place(&mut self, family: &'a Family, rule: LabelRule) -> Place {
+        let name = spelled(self.escaping, &family.name, rule == LabelRule::AsTheyAre);
         let reserved = RESERVED_PREFIXES.iter().any(|p| family.name.starts_with(p) || name.starts_with(p));
         if name.is_empty() || reserved {
             self.offences.dropped_families += 1;
@@ -241,7 +261,13 @@ impl<'a> Gathering<'a> {
 
 impl Default for Gathered<'_> {
     fn default() -> Self {
-        Self { members: Vec::new(), rows: Vec::new(), shapes: HashSet::new(), newest_shape: u32::MAX }
+        Self {
+            members: Vec::new(),
+            rows: Vec::new(),
+            shapes: HashSet::new(),
+            newest_shape: u32::MAX,
+            labels_as_they_are: false,
+        }
     }
 }
 
@@ -259,22 +285,54 @@ impl<'a> Gathered<'a> {
         }
     }
 
-    /// Unifies the labels of the rows and gives each its text.
-    fn finish(self, labels: &mut LabelWriter<'a>, offences: &mut PageOffences) -> FamilyRows {
+    /// Unifies the labels of the rows (or leaves them as they are) and gives each its text. A histogram and a number cannot
+    /// stand in one family: the first member's kind decides.
+    fn finish(self, slots: &[Presence], labels: &mut LabelWriter<'a>, offences: &mut PageOffences) -> FamilyRows {
         offences.collapsed_families += self.members.len().saturating_sub(1) as u64;
-        let names = labels.union(&self.shapes);
-        let mut rows = self.rows;
-        for row in &mut rows {
-            row.labels = labels.text_of(row.snapshot, row.labels, names);
-        }
         // Of members with the same name the first one stays: that of the first slot.
         let first = self.members.iter().min_by(|a, b| a.name.cmp(&b.name));
         let (name, help, kind) = first.map_or_else(
             || (Text::from(""), Text::from(""), Kind::Gauge),
             |f| (Text::clone(&f.name), Text::clone(&f.help), f.kind),
         );
-        FamilyRows { name, help, kind, rows: rows.into() }
+        let mut rows = self.rows;
+        let odd = self.members.iter().filter(|m| is_histogram(m.kind) != is_histogram(kind)).count();
+        if odd > 0 {
+            offences.dropped_families += odd as u64;
+            rows.retain(|row| kind_of(slots, *row).is_some_and(|k| is_histogram(k) == is_histogram(kind)));
+        }
+        let names = if self.labels_as_they_are { None } else { Some(labels.union(&self.shapes)) };
+        for row in &mut rows {
+            let shape = names.or_else(|| labels.shape_of(row.snapshot, row.labels)).unwrap_or(0);
+            row.labels = labels.text_of(row.snapshot, row.labels, shape);
+        }
+        FamilyRows { name, help, kind, labels_as_they_are: self.labels_as_they_are, rows: rows.into() }
     }
+}
+
+fn is_histogram(kind: Kind) -> bool {
+    kind == Kind::Histogram
+}
+
+/// The kind of the family in which a row's series was born.
+fn kind_of(slots: &[Presence], row: Row) -> Option<Kind> {
+    let set = &slots.get(row.snapshot as usize)?.set;
+    let key = set.series.get(row.position as usize)?;
+    set.families.get(key.family as usize).map(|family| family.kind)
+}
+
+/// Removes families whose samples would look like those of a histogram; returns how many.
+fn drop_look_alikes(families: &mut Vec<FamilyRows>, escaping: Escaping) -> u64 {
+    let mut taken = HashSet::new();
+    for family in families.iter().filter(|f| is_histogram(f.kind)) {
+        let name = family.spelled(escaping);
+        taken.extend(["bucket", "sum", "count"].map(|suffix| format!("{name}_{suffix}")));
+    }
+    let before = families.len();
+    if !taken.is_empty() {
+        families.retain(|family| !taken.contains(&*family.spelled(escaping)));
+    }
+    (before - families.len()) as u64
 }
 
 /// 2^32 of anything here do not fit into any memory this runs in; the clamp only spares a panic.

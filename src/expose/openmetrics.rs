@@ -1,7 +1,7 @@
 //! What OpenMetrics 1.0 spells differently. Only native configurations serve it: Prometheus prefers it, and what it says
 //! about names would surprise those who come from YACE. Pure.
 //!
-//! Deliberately absent: exemplars, created timestamps, units.
+//! Deliberately absent: exemplars, units, created timestamps of counters.
 
 use std::borrow::Cow;
 
@@ -18,6 +18,7 @@ pub const EOF: &[u8] = b"# EOF\n";
 pub(super) fn write_header(out: &mut Vec<u8>, name: &str, help: &str, kind: Kind, taken: impl Fn(&str) -> bool) {
     let (family, type_name) = match (kind, name.strip_suffix("_total")) {
         (Kind::Gauge, _) => (Cow::Borrowed(name), "gauge"),
+        (Kind::Histogram, _) => (Cow::Borrowed(name), "histogram"),
         (Kind::Counter, Some(family)) if !family.is_empty() && !taken(family) => (Cow::Borrowed(family), "counter"),
         (Kind::Counter, _) => (Cow::Borrowed(name), "unknown"),
     };
@@ -30,6 +31,13 @@ pub(super) fn write_header(out: &mut Vec<u8>, name: &str, help: &str, kind: Kind
     out.push(b' ');
     out.extend_from_slice(type_name.as_bytes());
     out.push(b'\n');
+}
+
+/// A bound that looks like a whole number gets its `.0`, as the format wants it.
+pub(super) fn complete_bound(out: &mut Vec<u8>, le: &[u8]) {
+    if le.iter().all(|b| b.is_ascii_digit() || *b == b'-') {
+        out.extend_from_slice(b".0");
+    }
 }
 
 /// Seconds, with as many decimals as are needed.

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use hashbrown::HashSet;
 
+mod histogram;
+
 use super::layout::{FamilyRows, Layout, Row};
 use super::openmetrics;
 use super::text::{Escaping, is_legacy_name, write_help, write_name};
@@ -55,7 +57,7 @@ impl Sink for Plain {
 pub fn render(layout: &Layout, view: &View, style: Style, sink: &mut impl Sink) -> (u64, Vec<u8>) {
     let names = match style.format {
         Format::Text => HashSet::new(),
-        Format::OpenMetrics => layout.families().iter().map(|f| style.escaping.apply(&f.name).into_owned()).collect(),
+        Format::OpenMetrics => layout.families().iter().map(|f| f.spelled(style.escaping).into_owned()).collect(),
     };
     let room = if layout.rows() < SMALL_PAGE_ROWS { 0 } else { CHUNK_BYTES };
     let mut page = Renderer {
@@ -66,6 +68,7 @@ pub fn render(layout: &Layout, view: &View, style: Style, sink: &mut impl Sink) 
         chunk: Vec::with_capacity(room),
         group: Vec::new(),
         seen: HashSet::new(),
+        by_millis: false,
         duplicates: 0,
     };
     for family in layout.families() {
@@ -86,6 +89,7 @@ struct Renderer<'a> {
     chunk: Vec<u8>,
     group: Vec<Cell>,
     seen: HashSet<i64>,
+    by_millis: bool,
     duplicates: u64,
 }
 
@@ -99,10 +103,14 @@ struct Start {
 
 impl Renderer<'_> {
     fn family(&mut self, family: &FamilyRows, sink: &mut impl Sink) {
-        let name = self.style.escaping.apply(&family.name);
-        let start = Start::new(&name);
+        let name = family.spelled(self.style.escaping);
+        let start = Start::new(&name, "");
         self.make_room(2 * name.len() + family.help.len() + start.labelled.len(), sink);
         self.header(&name, family);
+        if family.kind == Kind::Histogram {
+            return self.histograms(&name, family, sink);
+        }
+        self.by_millis = family.labels_as_they_are;
         for rows in family.rows.chunk_by(|a, b| a.labels == b.labels) {
             match rows {
                 [row] => self.row(*row, &start, sink),
@@ -126,6 +134,7 @@ impl Renderer<'_> {
         out.extend_from_slice(match family.kind {
             Kind::Gauge => b" gauge\n",
             Kind::Counter => b" counter\n",
+            Kind::Histogram => b" histogram\n",
         });
     }
 
@@ -138,7 +147,8 @@ impl Renderer<'_> {
         }
     }
 
-    /// Several samples of the same series: the first of each second stays, and they are put in the order of their times.
+    /// Several samples of the same series: the first of each second (or millisecond) stays, and they are put in the order of
+    /// their times.
     fn group(&mut self, rows: &[Row], start: &Start, sink: &mut impl Sink) {
         let Some(first) = rows.first() else { return };
         let mut group = std::mem::take(&mut self.group);
@@ -147,7 +157,8 @@ impl Renderer<'_> {
         }
         let before = group.len();
         self.seen.clear();
-        group.retain(|cell| self.seen.insert(cell.timestamp().map_or(0, Timestamp::as_secs)));
+        let unit = if self.by_millis { Timestamp::as_millis } else { Timestamp::as_secs };
+        group.retain(|cell| self.seen.insert(cell.timestamp().map_or(0, unit)));
         if self.style.format == Format::OpenMetrics && group.len() > 1 {
             // Of several points all must have times.
             group.retain(|cell| cell.timestamp().is_some());
@@ -178,11 +189,7 @@ impl Renderer<'_> {
         out.push(b' ');
         write_number(out, cell.value());
         if let Some(at) = cell.timestamp() {
-            out.push(b' ');
-            match self.style.format {
-                Format::Text => out.extend_from_slice(itoa::Buffer::new().format(at.as_millis()).as_bytes()),
-                Format::OpenMetrics => openmetrics::write_timestamp(out, at),
-            }
+            write_time(out, self.style.format, at);
         }
         out.push(b'\n');
     }
@@ -195,9 +202,18 @@ impl Renderer<'_> {
     }
 }
 
+fn write_time(out: &mut Vec<u8>, format: Format, at: Timestamp) {
+    out.push(b' ');
+    match format {
+        Format::Text => out.extend_from_slice(itoa::Buffer::new().format(at.as_millis()).as_bytes()),
+        Format::OpenMetrics => openmetrics::write_timestamp(out, at),
+    }
+}
+
 impl Start {
-    /// `name` is escaped already.
-    fn new(name: &str) -> Self {
+    /// `name` is escaped already; `suffix` needs no escape.
+    fn new(name: &str, suffix: &str) -> Self {
+        let name = &*format!("{name}{suffix}");
         let mut bare = Vec::new();
         let mut labelled = Vec::new();
         if is_legacy_name(name) {

@@ -45,6 +45,30 @@ impl Escaping {
             Self::Values => Cow::Owned(values(name)),
         }
     }
+
+    /// The family name where only names that some Prometheus version cannot read are escaped.
+    pub fn apply_where_needed(self, name: &str) -> Cow<'_, str> {
+        if is_legacy_name(name) { Cow::Borrowed(name) } else { self.apply(name) }
+    }
+
+    /// The label name as it stands on a page with this escaping, quotes included. Unlike a family's name it may hold no
+    /// colon.
+    pub fn apply_to_label(self, name: &str) -> Cow<'_, str> {
+        if is_label_name(name) {
+            return Cow::Borrowed(name);
+        }
+        match self {
+            Self::AllowUtf8 => {
+                let mut quoted = vec![b'"'];
+                write_quoted(&mut quoted, name);
+                quoted.push(b'"');
+                Cow::Owned(String::from_utf8(quoted).unwrap_or_default())
+            }
+            Self::Underscores => Cow::Owned(self.apply(name).replace(':', "_")),
+            Self::Values => Cow::Owned(values(name).replace(':', "_3a_")),
+            Self::Dots => Cow::Owned(dots(name).replace(':', "__")),
+        }
+    }
 }
 
 fn dots(name: &str) -> String {
@@ -168,6 +192,25 @@ mod tests {
             (Escaping::Dots, "9", "__"),
         ] {
             assert_eq!(escaping.apply(name), expected, "{name} with {escaping:?}");
+        }
+    }
+
+    #[test]
+    fn label_names_are_escaped_as_negotiated() {
+        for (escaping, name, expected) in [
+            (Escaping::Underscores, "foo-bar", "foo_bar"),
+            (Escaping::Underscores, "9x", "_x"),
+            (Escaping::Underscores, "a:b", "a_b"),
+            (Escaping::AllowUtf8, "foo.\"bar", "\"foo.\\\"bar\""),
+            (Escaping::AllowUtf8, "a:b", "\"a:b\""),
+            (Escaping::Values, "9x", "U___39_x"),
+            (Escaping::Values, "a:b", "U__a_3a_b"),
+            (Escaping::Values, "a_b", "a_b"),
+            (Escaping::Dots, "foo.baz", "foo_dot_baz"),
+            (Escaping::Dots, "a:b", "a__b"),
+            (Escaping::Dots, "a_b", "a_b"),
+        ] {
+            assert_eq!(escaping.apply_to_label(name), expected, "{name} with {escaping:?}");
         }
     }
 

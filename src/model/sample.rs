@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use super::{Text, Timestamp};
+use super::{Histogram, Text, Timestamp};
 
 /// A series' labels: sorted by name (bytewise), names unique.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +51,19 @@ pub enum Kind {
     Gauge,
     /// A value that only goes up, or starts anew.
     Counter,
+    /// Counts in buckets, with their sum.
+    Histogram,
+}
+
+/// What becomes of the labels of a set's series on a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LabelRule {
+    /// All series of a family get the same label names, with empty values where they lack one; a name that not every
+    /// Prometheus version can read is left out.
+    #[default]
+    Unified,
+    /// Each series has its own labels; names are escaped like those of families.
+    AsTheyAre,
 }
 
 /// A metric family: what stands on its HELP and TYPE lines.
@@ -83,6 +96,8 @@ pub struct SeriesSet {
     pub label_sets: Vec<LabelSet>,
     /// The series, in the order in which the job found them. The same series may stand here twice; the first wins.
     pub series: Vec<SeriesKey>,
+    /// What becomes of their labels.
+    pub label_rule: LabelRule,
 }
 
 impl SeriesSet {
@@ -96,15 +111,22 @@ impl SeriesSet {
 #[derive(Default)]
 pub struct SeriesSetBuilder {
     set: SeriesSet,
-    families: HashMap<Text, u32>,
+    /// By name, histograms apart.
+    families: HashMap<(Text, bool), u32>,
     label_sets: HashMap<LabelSet, u32>,
 }
 
 impl SeriesSetBuilder {
-    /// The index of the family of that name; the first help and kind stay.
+    /// A set whose series keep the labels that they have.
+    pub fn with_labels_as_they_are() -> Self {
+        Self { set: SeriesSet { label_rule: LabelRule::AsTheyAre, ..SeriesSet::default() }, ..Self::default() }
+    }
+
+    /// The index of the family of that name; the first help and kind stay (but a histogram is no number).
     pub fn family(&mut self, family: Family) -> u32 {
         let families = &mut self.set.families;
-        *self.families.entry(Text::clone(&family.name)).or_insert_with(|| {
+        let key = (Text::clone(&family.name), family.kind == Kind::Histogram);
+        *self.families.entry(key).or_insert_with(|| {
             families.push(family);
             index(families.len() - 1)
         })
@@ -186,6 +208,8 @@ pub struct Snapshot {
     pub cells: Vec<Cell>,
     /// Series that show several points: position → all its samples, instead of the one in `cells`.
     pub more: BTreeMap<u32, Box<[Cell]>>,
+    /// Series of histogram families: position → its samples; the one in `cells` only says that there are some.
+    pub histograms: BTreeMap<u32, Arc<[Histogram]>>,
     /// When each cell was last confirmed by the cloud, in whole seconds of the steady clock; at the same position.
     pub confirmed_secs: Vec<u32>,
     /// How long a cell that is no longer confirmed is shown.
@@ -196,7 +220,14 @@ impl Snapshot {
     /// All series absent.
     pub fn empty(set: Arc<SeriesSet>, stale_after: Duration) -> Self {
         let n = set.series.len();
-        Self { set, cells: vec![Cell::ABSENT; n], more: BTreeMap::new(), confirmed_secs: vec![0; n], stale_after }
+        Self {
+            set,
+            cells: vec![Cell::ABSENT; n],
+            more: BTreeMap::new(),
+            histograms: BTreeMap::new(),
+            confirmed_secs: vec![0; n],
+            stale_after,
+        }
     }
 
     /// The samples of the series at `position`: none, one, or (series that show several points) many.
@@ -225,6 +256,23 @@ impl Snapshot {
         }
     }
 
+    /// Puts the samples of a histogram's series, as [`Self::put`] does.
+    pub fn put_histograms(&mut self, position: usize, samples: Arc<[Histogram]>, now: Timestamp) {
+        let first: Option<Cell> = samples.first().map(|h| Cell::timed(h.sum, h.at));
+        self.put(position, first.as_slice(), now);
+        let Ok(position) = u32::try_from(position) else { return };
+        if first.is_some() {
+            self.histograms.insert(position, samples);
+        } else {
+            self.histograms.remove(&position);
+        }
+    }
+
+    /// The samples of the histogram's series at `position`.
+    pub fn histograms(&self, position: usize) -> &[Histogram] {
+        u32::try_from(position).ok().and_then(|p| self.histograms.get(&p)).map_or(&[], |h| h)
+    }
+
     /// How many series have a sample.
     pub fn present(&self) -> usize {
         self.cells.iter().filter(|c| c.is_present()).count()
@@ -238,7 +286,10 @@ impl Snapshot {
             if cell.is_present() && i64::from(*secs) <= limit {
                 *cell = Cell::ABSENT;
                 gone += 1;
-                u32::try_from(position).ok().and_then(|p| self.more.remove(&p));
+                if let Ok(position) = u32::try_from(position) {
+                    self.more.remove(&position);
+                    self.histograms.remove(&position);
+                }
             }
         }
         gone

@@ -110,6 +110,7 @@ impl MemoryApi {
             tokio::time::sleep(PATIENCE).await;
         }
         let call = Call {
+            series_returned: 0,
             superseded: false,
             service,
             operation,

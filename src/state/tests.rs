@@ -82,3 +82,23 @@ fn a_place_that_cannot_be_written_is_named() {
     let error = StateDir::open(&file.join("below")).unwrap_err().to_string();
     assert!(error.contains("failed to create") && error.contains("below"), "{error}");
 }
+
+#[test]
+fn a_document_has_a_bound_and_what_failed_leaves_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = File::create(folder.path().join("file")).unwrap();
+    let mut bounded = Bounded { packer: GzEncoder::new(file, Compression::fast()), left: 3 };
+    bounded.write_all(b"abc").unwrap();
+    assert_eq!(bounded.write_all(b"d").unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+
+    let dir = StateDir::open(&folder.path().join("state")).unwrap();
+    let name = DocumentName::new("kind", "key");
+    dir.write(&name, 1, b"old").unwrap();
+    let too_large = dir.write_with(&name, 1, |out| {
+        out.write_all(b"new")?;
+        Err(io::ErrorKind::FileTooLarge.into())
+    });
+    assert!(matches!(too_large, Err(StateError::TooLarge(_))), "{too_large:?}");
+    assert_eq!(dir.read(&name, 1).unwrap().as_deref(), Some(&b"old"[..]));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "the document and the lock");
+}

@@ -160,6 +160,16 @@ const HTTP_REFUSED: Description = row(
     &["reason"],
     "Requests refused by the web configuration: without the right password, or above the rate",
 );
+const STATE_FAILED: Description =
+    row("raingauge_state_failed_writes_total", C, &[], "Documents that could not be written below the state directory");
+const STATE_IGNORED: Description = row(
+    "raingauge_state_ignored_documents_total",
+    C,
+    &["reason"],
+    "Documents of the state directory that were not used at a start",
+);
+const STATE_WRITES: Description =
+    row("raingauge_state_writes_total", C, &[], "Documents written below the state directory");
 const DROPPED_FAMILIES: Description = row(
     "raingauge_dropped_families_total",
     C,
@@ -228,6 +238,9 @@ pub const METRICS: &[Description] = &[
     PUSH_QUEUE,
     PUSH_SENT,
     START_TIME,
+    STATE_FAILED,
+    STATE_IGNORED,
+    STATE_WRITES,
     STATSD_LOST,
 ];
 
@@ -267,6 +280,9 @@ pub(super) struct Metrics {
     pub(super) page_renders: Family<Labels<3>, Counter>,
     pub(super) page_render_time: Family<Labels<3>, Sum>,
     pub(super) http_refused: Family<Labels<1>, Counter>,
+    pub(super) state_failed: Counter,
+    pub(super) state_ignored: Family<Labels<1>, Counter>,
+    pub(super) state_writes: Counter,
     pub(super) duplicate_samples: Counter,
     pub(super) collapsed_families: Counter,
     pub(super) dropped_labels: Counter,
@@ -321,6 +337,9 @@ impl Metrics {
         register(r, &PAGE_RENDERS, &m.page_renders);
         register(r, &PAGE_RENDER_TIME, &m.page_render_time);
         register(r, &HTTP_REFUSED, &m.http_refused);
+        register(r, &STATE_FAILED, &m.state_failed);
+        register(r, &STATE_IGNORED, &m.state_ignored);
+        register(r, &STATE_WRITES, &m.state_writes);
         register(r, &DUPLICATE_SAMPLES, &m.duplicate_samples);
         register(r, &COLLAPSED_FAMILIES, &m.collapsed_families);
         register(r, &DROPPED_LABELS, &m.dropped_labels);

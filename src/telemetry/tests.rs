@@ -19,6 +19,7 @@ fn call(service: &'static str, operation: &'static str, failed: Option<Reason>) 
         duration: Duration::from_millis(300),
         failed,
         metrics: MetricsRequested::default(),
+        series_returned: 0,
         superseded: false,
     }
 }
@@ -51,6 +52,7 @@ fn busy(yace: bool) -> Telemetry {
     t.reload(true, now);
     t.page_rendered(PageLabels { format: "text", escaping: "dots", encoding: "gzip" }, took);
     t.refused(Refusal::Unauthorized);
+    t.state_ignored("damaged");
     t.host_failures(&[failure()]);
     t.statsd_losses([("malformed_line", 1), ("value", 0), ("series", 0), ("set_member", 0)]);
     t.push_sent(3, now);

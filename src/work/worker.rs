@@ -21,6 +21,8 @@ pub struct Worker {
     pub name: String,
     /// When it runs.
     pub schedule: Schedule,
+    /// Before the first run; an earlier process may have done it.
+    pub first_in: Duration,
     /// A run that takes longer is given up.
     pub deadline: Duration,
     /// Wall time for the source.
@@ -50,6 +52,7 @@ impl Worker {
     pub async fn run(self, mut source: Box<dyn Source>, mut report: impl FnMut(Run) + Send, stop: CancellationToken) {
         let working = async move {
             source.ready().await;
+            tokio::time::sleep(self.first_in).await;
             let (mut runs, mut failed_in_row) = (0_u64, 0_u32);
             loop {
                 let started = Instant::now();
@@ -122,6 +125,7 @@ mod tests {
         let worker = Worker {
             name: "test".into(),
             schedule: Schedule { interval: Duration::from_secs(10), retry_early: false },
+            first_in: Duration::ZERO,
             deadline: Duration::from_secs(100),
             clock: Clock::system(),
         };
@@ -165,6 +169,7 @@ mod tests {
             let worker = Worker {
                 name: "test".into(),
                 schedule: Schedule { interval: Duration::from_secs(10), retry_early: false },
+                first_in: Duration::ZERO,
                 deadline: Duration::from_secs(100),
                 clock: Clock::system(),
             };

@@ -57,6 +57,7 @@ fn the_other_metrics_of_a_page_are_documented_too() {
         duration: Duration::ZERO,
         failed: Some(Reason::Timeout),
         metrics: MetricsRequested::default(),
+        series_returned: 0,
         superseded: false,
     }]);
     let page = telemetry.encode(NOW, Format::Text);

@@ -83,6 +83,7 @@ impl Calls {
             duration: self.started.elapsed(),
             failed: failed.map(|f| f.reason),
             metrics: MetricsRequested::default(),
+            series_returned: 0,
             superseded: false,
         }
     }

@@ -37,6 +37,7 @@ fn call(failed: Option<Reason>) -> Call {
         duration: Duration::ZERO,
         failed,
         metrics: MetricsRequested::default(),
+        series_returned: 0,
         superseded: false,
     }
 }

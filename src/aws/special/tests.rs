@@ -58,6 +58,7 @@ impl Api for Recorded {
         let body = self.answers.get(&(operation.name, key.clone()));
         let result = body.map(|b| b.as_bytes().to_vec()).ok_or_else(refused);
         let call = Call {
+            series_returned: 0,
             superseded: false,
             service: operation.service.facts().iam,
             operation: operation.name,

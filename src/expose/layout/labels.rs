@@ -6,8 +6,8 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use std::hash::BuildHasher;
 
 use super::index;
-use crate::expose::text::{is_label_name, write_quoted};
-use crate::model::{LabelSet, SeriesSet};
+use crate::expose::text::{Escaping, is_label_name, write_quoted};
+use crate::model::{LabelRule, LabelSet, SeriesSet};
 
 /// The texts of all label sets of a page: `a="…",b="…"`, without braces.
 #[derive(Default)]
@@ -36,11 +36,12 @@ impl LabelTexts {
     }
 }
 
-/// Renders label sets. A *shape* is a sorted list of legal label names.
+/// Renders label sets. A *shape* is a sorted list of label names.
 #[derive(Default)]
 pub(super) struct LabelWriter<'a> {
+    escaping: Escaping,
     slots: Vec<Slot<'a>>,
-    shapes: Vec<Vec<&'a str>>,
+    shapes: Vec<Shape<'a>>,
     shape_ids: HashMap<Vec<&'a str>, u32>,
     texts: LabelTexts,
     by_text: HashTable<u32>,
@@ -50,6 +51,44 @@ pub(super) struct LabelWriter<'a> {
     /// For each text, where it came from.
     sources: Vec<Source<'a>>,
     dropped_labels: u64,
+    /// Some name is spelled otherwise with another escaping.
+    escaped: bool,
+}
+
+struct Shape<'a> {
+    names: Vec<&'a str>,
+    /// How the names are spelled, where not all of them are legal; `None` for one whose spelling another one has already.
+    spelled: Option<Vec<Option<String>>>,
+}
+
+impl<'a> Shape<'a> {
+    fn new(names: Vec<&'a str>, escaping: Escaping) -> Self {
+        if names.iter().all(|name| is_label_name(name)) {
+            return Self { names, spelled: None };
+        }
+        let mut taken = HashSet::new();
+        let mut spell =
+            |name: &&str| Some(escaping.apply_to_label(name).into_owned()).filter(|s| taken.insert(s.clone()));
+        // Legal names first: an escaped one gives way.
+        let mut spelled: Vec<Option<String>> =
+            names.iter().map(|n| is_label_name(n).then(|| spell(n)).flatten()).collect();
+        for (name, place) in names.iter().zip(&mut spelled).filter(|(name, _)| !is_label_name(name)) {
+            *place = spell(name);
+        }
+        Self { names, spelled: Some(spelled) }
+    }
+
+    /// The spelling of the name at that place.
+    fn spelling(&self, at: usize) -> Option<&str> {
+        match &self.spelled {
+            None => self.names.get(at).copied(),
+            Some(spelled) => spelled.get(at)?.as_deref(),
+        }
+    }
+
+    fn lost(&self) -> u64 {
+        self.spelled.iter().flatten().filter(|s| s.is_none()).count() as u64
+    }
 }
 
 /// The label sets of a slot and their shapes, as far as they were asked for.
@@ -66,6 +105,16 @@ struct Source<'a> {
 }
 
 impl<'a> LabelWriter<'a> {
+    /// For pages with that escaping.
+    pub(super) fn new(escaping: Escaping) -> Self {
+        Self { escaping, ..Self::default() }
+    }
+
+    /// Whether the texts would be the same with any other escaping.
+    pub(super) fn any_escaping(&self) -> bool {
+        !self.escaped
+    }
+
     /// Slots must be announced in their order.
     pub(super) fn begin(&mut self, set: &'a SeriesSet) {
         self.slots.push(Slot { set, shapes: vec![None; set.label_sets.len()] });
@@ -78,7 +127,11 @@ impl<'a> LabelWriter<'a> {
             return Some(*shape);
         }
         let set = at.set.label_sets.get(labels as usize)?;
-        let names: Vec<&str> = set.iter().map(|(name, _)| &**name).filter(|name| is_label_name(name)).collect();
+        let keeps = match at.set.label_rule {
+            LabelRule::Unified => is_label_name,
+            LabelRule::AsTheyAre => |name: &str| !name.is_empty() && name != "__name__",
+        };
+        let names: Vec<&str> = set.iter().map(|(name, _)| &**name).filter(|name| keeps(name)).collect();
         self.dropped_labels += (set.len() - names.len()) as u64;
         let shape = self.shape(names);
         *self.slots.get_mut(slot as usize)?.shapes.get_mut(labels as usize)? = Some(shape);
@@ -90,7 +143,10 @@ impl<'a> LabelWriter<'a> {
             return *id;
         }
         let id = index(self.shapes.len());
-        self.shapes.push(names.clone());
+        let shape = Shape::new(names.clone(), self.escaping);
+        self.escaped |= shape.spelled.is_some();
+        self.dropped_labels += shape.lost();
+        self.shapes.push(shape);
         self.shape_ids.insert(names, id);
         id
     }
@@ -101,7 +157,7 @@ impl<'a> LabelWriter<'a> {
             return *only;
         }
         let mut names: Vec<&'a str> =
-            shapes.iter().filter_map(|s| self.shapes.get(*s as usize)).flatten().copied().collect();
+            shapes.iter().filter_map(|s| self.shapes.get(*s as usize)).flat_map(|s| &s.names).copied().collect();
         names.sort_unstable();
         names.dedup();
         self.shape(names)
@@ -122,11 +178,13 @@ impl<'a> LabelWriter<'a> {
         let slot = self.slots.get(slot as usize)?;
         let set = slot.set.label_sets.get(labels as usize)?;
         let own_shape = slot.shapes.get(labels as usize).copied().flatten();
-        let names = self.shapes.get(shape as usize)?;
+        let spelling = self.shapes.get(shape as usize)?;
+        let names = &spelling.names;
         let exact = own_shape == Some(shape) && set.len() == names.len();
         let bytes = &mut self.texts.bytes;
         let start = bytes.len();
-        for (name, value) in names.iter().zip(values(set, names)) {
+        for (at, value) in values(set, names).enumerate() {
+            let Some(name) = spelling.spelling(at) else { continue };
             if bytes.len() > start {
                 bytes.push(b',');
             }
@@ -154,11 +212,15 @@ impl<'a> LabelWriter<'a> {
         at
     }
 
-    /// The texts; the rank of each among the texts of its shape; how many labels were left out.
+    /// The texts; the rank of each: fewer labels first, then by their values; how many labels were left out.
     pub(super) fn finish(self) -> (LabelTexts, Vec<u32>, u64) {
         let Self { texts, sources, shapes, dropped_labels, .. } = self;
         let mut order: Vec<(u32, &Source<'_>)> = (0..).zip(&sources).collect();
-        order.sort_unstable_by(|(_, a), (_, b)| a.shape.cmp(&b.shape).then_with(|| by_values(a, b, &shapes)));
+        let size = |source: &Source<'_>| shapes.get(source.shape as usize).map_or(0, |shape| shape.names.len());
+        order.sort_unstable_by(|(_, a), (_, b)| {
+            let by_size = if a.shape == b.shape { Ordering::Equal } else { size(a).cmp(&size(b)) };
+            by_size.then_with(|| by_values(a, b, &shapes)).then_with(|| a.shape.cmp(&b.shape))
+        });
         let mut ranks = vec![0; sources.len()];
         for (rank, (at, _)) in (0..).zip(order) {
             if let Some(place) = ranks.get_mut(at as usize) {
@@ -169,14 +231,14 @@ impl<'a> LabelWriter<'a> {
     }
 }
 
-/// Compares two label sets of one shape by their values in the order of the names.
-fn by_values(a: &Source<'_>, b: &Source<'_>, shapes: &[Vec<&str>]) -> Ordering {
+/// Compares two label sets by their values, each in the order of its names.
+fn by_values(a: &Source<'_>, b: &Source<'_>, shapes: &[Shape<'_>]) -> Ordering {
     if a.exact && b.exact {
         let pairs = a.labels.iter().zip(b.labels.iter());
         return first_difference(pairs.map(|((_, a), (_, b))| (&**a, &**b)));
     }
-    let names = shapes.get(a.shape as usize).map_or(&[][..], Vec::as_slice);
-    first_difference(values(a.labels, names).zip(values(b.labels, names)))
+    let names = |shape: u32| shapes.get(shape as usize).map_or(&[][..], |s| s.names.as_slice());
+    first_difference(values(a.labels, names(a.shape)).zip(values(b.labels, names(b.shape))))
 }
 
 fn first_difference<'v>(mut pairs: impl Iterator<Item = (&'v str, &'v str)>) -> Ordering {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::task::JoinHandle;
@@ -17,6 +18,8 @@ use crate::seam::{Failure, Reason};
 const MAX_PACKET_BYTES: usize = 65_536;
 /// Packets that are read before others get a turn on this thread.
 const PACKETS_AT_ONCE: usize = 256;
+/// After an error of the socket: it must not be asked in a tight loop.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// A socket that could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -77,18 +80,27 @@ impl Drop for Listener {
 async fn listen(socket: UdpSocket, gathering: Arc<Mutex<Gathering>>) {
     let mut packet = vec![0; MAX_PACKET_BYTES];
     loop {
-        // An error here is about a packet that we did not send; there is nobody to tell.
-        if socket.readable().await.is_err() {
-            tokio::task::yield_now().await;
-            continue;
+        let read = match socket.readable().await {
+            Ok(()) => read_some(&socket, &mut packet, &gathering),
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(()) => tokio::task::yield_now().await,
+            // About a packet that we did not send, or the kernel is out of memory: there is nobody to tell.
+            Err(_) => tokio::time::sleep(PAUSE_AFTER_ERROR).await,
         }
-        {
-            let mut gathering = gathering.lock().unwrap_or_else(PoisonError::into_inner);
-            for _ in 0..PACKETS_AT_ONCE {
-                let Ok(length) = socket.try_recv(&mut packet) else { break };
-                gathering.add(packet.get(..length).unwrap_or_default());
-            }
-        }
-        tokio::task::yield_now().await;
     }
+}
+
+/// Takes what is there, but not for ever: others have to run too.
+fn read_some(socket: &UdpSocket, packet: &mut [u8], gathering: &Mutex<Gathering>) -> io::Result<()> {
+    let mut gathering = gathering.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..PACKETS_AT_ONCE {
+        match socket.try_recv(packet) {
+            Ok(length) => gathering.add(packet.get(..length).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
