@@ -115,7 +115,8 @@ impl Bridge {
             };
             running.extend(next);
         }
-        if let Some(warm) = &self.shared.warm {
+        // What waits for its regions may still want what it left behind.
+        if let (Some(warm), false) = (&self.shared.warm, settings.is_partial) {
             warm.tidy(&running.iter().map(|r| name_of(&r.labels)).collect::<Vec<_>>());
         }
     }

@@ -39,7 +39,8 @@ pub fn expanded(settings: &AwsSettings, known: &Known) -> AwsSettings {
             jobs.push(Job { roles: vec![role.clone()], regions, ..job.clone() });
         }
     }
-    AwsSettings { jobs, ..settings.clone() }
+    let is_partial = roles(settings).keys().any(|role| !known.contains_key(role));
+    AwsSettings { jobs, is_partial, ..settings.clone() }
 }
 
 /// The roles of jobs that run in all regions, with the shortest time between two of their discoveries.
@@ -104,16 +105,27 @@ impl LookUp {
         before != self.known.len()
     }
 
+    /// Roles that were not asked in time: the first look-up does not wait for a thousand of them.
+    fn unasked(&self) -> Vec<Role> {
+        let is_new = |role: &&Role| !self.known.contains_key(*role) && !self.failed.contains_key(*role);
+        self.roles.keys().filter(is_new).cloned().collect()
+    }
+
     /// When to ask again.
     pub fn pause(&self) -> Duration {
+        if !self.unasked().is_empty() {
+            return Duration::ZERO;
+        }
         let shortest = self.roles.values().min().copied().unwrap_or(Duration::MAX);
         if self.known.len() < self.roles.len() { shortest.min(RETRY) } else { shortest }
     }
 
-    /// Asks for every role; returns whether anything has changed.
+    /// Asks for every role that was not asked yet, or for all of them; returns whether anything has changed.
     pub async fn again(&mut self) -> bool {
         let before = self.known.clone();
-        self.ask(self.roles.keys().cloned().collect(), Duration::MAX).await;
+        let unasked = self.unasked();
+        let roles = if unasked.is_empty() { self.roles.keys().cloned().collect() } else { unasked };
+        self.ask(roles, Duration::MAX).await;
         before != self.known
     }
 
@@ -200,5 +212,8 @@ aws:
             ],
             "nothing is known of the second role, whose other job runs all the same"
         );
+        assert!(expanded(&settings, &known).is_partial);
+        let all_known = Known::from([(role(0), vec!["eu-west-1".into()]), (role(1), vec!["eu-west-1".into()])]);
+        assert!(!expanded(&settings, &all_known).is_partial);
     }
 }

@@ -23,6 +23,8 @@ pub struct AwsSettings {
     pub naming: Naming,
     /// The jobs: discovery, then custom namespaces, then static ones, each kind in the file's order.
     pub jobs: Vec<Job>,
+    /// Places of some jobs are not known yet: what is missing here is not gone.
+    pub is_partial: bool,
 }
 
 /// How AWS is reached.

@@ -67,7 +67,7 @@ pub(crate) fn aws(written: &written::Aws, options: &LoadOptions, report: &mut Re
     let jobs = jobs.iter().flat_map(|list| list.value.iter().enumerate());
     let mut patterns = HashMap::new();
     let jobs = jobs.filter_map(|(index, j)| job(index, j, &shared, &mut patterns, report)).collect();
-    AwsSettings { access, naming: Naming { labels_snake_case: snake }, jobs }
+    AwsSettings { access, naming: Naming { labels_snake_case: snake }, jobs, is_partial: false }
 }
 
 fn api_version(version: &Field<Text>, report: &mut Report) {
