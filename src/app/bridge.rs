@@ -82,8 +82,9 @@ impl Bridge {
     }
 
     /// Makes the workers be those of `wanted`: targets that did not change go on undisturbed, changed ones keep their
-    /// values until the new worker has its own, others disappear with their series.
-    pub async fn apply(&self, wanted: Vec<Target>) {
+    /// values until the new worker has its own, others disappear with their series. `is_whole`: there are no others to come,
+    /// so what is kept for others can go.
+    pub async fn apply(&self, wanted: Vec<Target>, is_whole: bool) {
         let mut running = self.running.lock().await;
         let old = std::mem::take(&mut *running);
         let fates = fates(&old.iter().map(|r| &r.target).collect::<Vec<_>>(), &wanted);
@@ -116,7 +117,7 @@ impl Bridge {
             running.extend(next);
         }
         // What waits for its regions may still want what it left behind.
-        if let (Some(warm), false) = (&self.shared.warm, settings.is_partial) {
+        if let Some(warm) = self.shared.warm.as_ref().filter(|_| is_whole) {
             warm.tidy(&running.iter().map(|r| name_of(&r.labels)).collect::<Vec<_>>());
         }
     }

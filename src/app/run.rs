@@ -1,8 +1,7 @@
 //! `raingauge run` and the YACE drop-in: load, bind, serve, reload, drain.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,13 +13,11 @@ use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::clouds::{self, Clouds, Google};
 use crate::app::google::FromEnvironment;
-use crate::app::regions::{self, Known, LookUp};
 use crate::app::states::States;
-use crate::app::target::Target;
 use crate::app::warm::{self, Warm};
 use crate::app::{common_config, keeper, listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
-use crate::aws::job::{AwsSettings, Concurrency};
+use crate::aws::job::Concurrency;
 use crate::aws::metadata::Endpoint;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
@@ -36,6 +33,10 @@ use crate::telemetry::{Telemetry, TelemetrySettings, price};
 use crate::work::demand::{Demand, Drive};
 use crate::work::readiness::Readiness;
 
+mod applying;
+
+use applying::{Applied, Regions, Wanted};
+
 /// Where people expect YACE, and now us.
 const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
 /// Where the CloudWatch agent's package keeps what concerns the network.
@@ -47,9 +48,6 @@ const STARTING: &str = "the configuration is being applied";
 
 /// Before this, dollars a month would be a guess: a start asks for everything at once.
 const MIN_UPTIME_FOR_A_RATE: Duration = Duration::from_secs(900);
-/// Where no filter finds projects now: a reload may bring one.
-const LOOK_FOR_FILTERS: Duration = Duration::from_secs(60);
-
 /// Thirty days.
 const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
@@ -288,13 +286,6 @@ pub struct StackdriverPeer {
 /// Answers a reload: `Err` says why the old configuration goes on.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// What is known of `regions: all`, and who keeps it up to date.
-#[derive(Default)]
-struct Regions {
-    known: Known,
-    follower: Option<tokio::task::AbortHandle>,
-}
-
 /// Everything that runs, for `run`, `demo` and tests.
 #[derive(Clone)]
 pub struct Daemon {
@@ -314,22 +305,6 @@ pub struct Daemon {
     wanted: Arc<tokio::sync::Mutex<Wanted>>,
     /// Whether there are workers.
     started: Arc<watch::Sender<bool>>,
-}
-
-/// What shall run, of each cloud.
-#[derive(Default)]
-struct Wanted {
-    aws: Vec<Target>,
-    google: Vec<Target>,
-}
-
-/// What runs.
-#[derive(Clone)]
-struct Applied {
-    /// As it was written.
-    written: Settings,
-    /// With the projects that were found.
-    resolved: Settings,
 }
 
 impl Daemon {
@@ -449,157 +424,16 @@ impl Daemon {
         };
         if listeners.is_empty() {
             shutdown.await;
-            background.abort();
-            tokio::join!(self.bridge.shut_down(), self.agent.shut_down());
-            return Ok(());
-        }
-        tokio::select! {
-            () = http::serve(listeners, router, guarding, shutdown) => {}
-            () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
+        } else {
+            tokio::select! {
+                () = http::serve(listeners, router, guarding, shutdown) => {}
+                () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
+            }
         }
         background.abort();
         self.regions().follower.take().inspect(tokio::task::AbortHandle::abort);
         tokio::join!(self.bridge.shut_down(), self.agent.shut_down());
         Ok(())
-    }
-
-    /// Only to be called by who holds `applying`.
-    async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
-        // Not after the bridge, which may have to wait for the instance's metadata.
-        self.agent.apply(settings.agent.as_ref()).await?;
-        // Neither cloud waits for the other one.
-        let aws = async {
-            if let Some(aws) = &settings.aws {
-                return self.apply_aws(aws.clone()).await;
-            }
-            self.regions().follower.take().inspect(tokio::task::AbortHandle::abort);
-            self.put(|wanted| wanted.aws.clear()).await;
-            Ok(())
-        };
-        let google = async {
-            let resolved = self.with_projects(settings).await;
-            self.apply_resolved(settings.clone(), resolved).await;
-        };
-        let (aws, ()) = tokio::join!(Box::pin(aws), Box::pin(google));
-        aws?;
-        self.shared.readiness.release(&Text::from(STARTING));
-        self.started.send_replace(true);
-        Ok(())
-    }
-
-    async fn apply_resolved(&self, written: Settings, resolved: Settings) {
-        let targets = self.clouds.google_targets(&resolved);
-        self.put(|wanted| wanted.google = targets).await;
-        *self.applied.lock().unwrap_or_else(PoisonError::into_inner) = Some(Applied { written, resolved });
-    }
-
-    /// Changes what is wanted of one cloud.
-    async fn put(&self, change: impl FnOnce(&mut Wanted)) {
-        let mut wanted = self.wanted.lock().await;
-        change(&mut wanted);
-        let all = wanted.aws.iter().chain(&wanted.google).cloned().collect();
-        self.bridge.apply(all).await;
-    }
-
-    /// The settings with the projects of today.
-    async fn with_projects(&self, settings: &Settings) -> Settings {
-        let mut settings = settings.clone();
-        if let Some(gcp) = &settings.gcp {
-            let (resolved, failures) = self.clouds.with_projects(gcp).await;
-            for failure in &failures {
-                tracing::warn!(
-                    reason = failure.reason.as_str(),
-                    advice = failure.reason.advice(),
-                    "failed to {failure}"
-                );
-            }
-            settings.gcp = Some(resolved);
-        }
-        settings
-    }
-
-    /// Follows the projects that filters find, for as long as there are filters.
-    async fn follow_projects(&self) {
-        loop {
-            let applied = || self.applied.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let pause = applied().and_then(|a| a.written.gcp).and_then(|gcp| {
-                let found = gcp.jobs.iter().filter(|job| job.projects_filter.is_some() || job.projects.is_empty());
-                found.map(|job| job.timing.inventory_interval).min()
-            });
-            tokio::time::sleep(pause.unwrap_or(LOOK_FOR_FILTERS)).await;
-            let turn = self.applying.lock().await;
-            if let Some(before) = applied().filter(|_| pause.is_some()) {
-                let after = self.with_projects(&before.written).await;
-                let projects = |s: &Settings| {
-                    let jobs = s.gcp.iter().flat_map(|gcp| &gcp.jobs);
-                    jobs.map(|job| job.projects.clone()).collect::<Vec<_>>()
-                };
-                if projects(&before.resolved) != projects(&after) {
-                    tracing::info!("the projects that filters find have changed");
-                    self.apply_resolved(before.written, after).await;
-                }
-            }
-            drop(turn);
-        }
-    }
-
-    async fn apply_aws(&self, aws: AwsSettings) -> anyhow::Result<()> {
-        let known = {
-            let mut regions = self.regions();
-            // It waits for its turn to apply, so it is nowhere in the middle of it.
-            regions.follower.take().inspect(tokio::task::AbortHandle::abort);
-            regions.known.clone()
-        };
-        let telemetry = Arc::clone(&self.shared.telemetry);
-        match LookUp::load(&aws, &self.clouds.aws, telemetry, known).await? {
-            None => {
-                self.shared.states.regions(BTreeMap::new());
-                self.put_aws(&aws).await?;
-            }
-            Some(look_up) => self.apply_everywhere(aws, look_up).await?,
-        }
-        Ok(())
-    }
-
-    async fn put_aws(&self, aws: &AwsSettings) -> anyhow::Result<()> {
-        let targets = self.clouds.aws_targets(aws).await?;
-        self.put(|wanted| wanted.aws = targets).await;
-        Ok(())
-    }
-
-    /// The jobs whose places are known begin at once, those with `regions: all` when these are known.
-    async fn apply_everywhere(&self, aws: AwsSettings, mut look_up: LookUp) -> anyhow::Result<()> {
-        self.put_aws(&regions::expanded(&aws, look_up.known())).await?;
-        if look_up.first().await {
-            self.put_aws(&regions::expanded(&aws, look_up.known())).await?;
-        }
-        self.remember(&look_up);
-        let daemon = self.clone();
-        let follower = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(look_up.pause()).await;
-                let changed = look_up.again().await;
-                let _turn = daemon.applying.lock().await;
-                daemon.remember(&look_up);
-                if changed {
-                    tracing::info!("the enabled regions have changed");
-                    if let Err(e) = daemon.put_aws(&regions::expanded(&aws, look_up.known())).await {
-                        tracing::error!("failed to collect in the regions that are enabled now: {e:#}");
-                    }
-                }
-            }
-        });
-        self.regions().follower = Some(follower.abort_handle());
-        Ok(())
-    }
-
-    fn remember(&self, look_up: &LookUp) {
-        self.shared.states.regions(look_up.unknown());
-        self.regions().known = look_up.known().clone();
-    }
-
-    fn regions(&self) -> MutexGuard<'_, Regions> {
-        self.regions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn web(&self, reload: Reload) -> Web {
