@@ -280,7 +280,7 @@ impl Telemetry {
     /// Counts series of answers that cannot be shown.
     pub fn unshown(&self, job: &JobLabels, unshown: &Unshowns) {
         for (why, n) in unshown.iter() {
-            self.metrics.series_left_out.get_or_create(&unshown_labels(job, why)).inc_by(n);
+            self.metrics.series_not_shown.get_or_create(&unshown_labels(job, why)).inc_by(n);
         }
     }
 
@@ -318,7 +318,7 @@ impl Telemetry {
             }
         }
         for why in Unshown::ALL {
-            m.series_left_out.remove(&unshown_labels(job, why));
+            m.series_not_shown.remove(&unshown_labels(job, why));
         }
         m.job_series.remove(&job_labels(job));
         m.job_resources.remove(&job_labels(job));

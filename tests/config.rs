@@ -435,15 +435,15 @@ fn native_mistakes() {
         (with("  sts-region: ${\n"), "begins the name of a variable"),
         (format!("web: {{listen_addresses: [nowhere]}}\n{}", with("")), "listen_addresses[0]: `nowhere` is no address"),
         (format!("gcp: {{}}\n{}", with("")), "gcp.jobs: … nothing to do"),
-        (format!("agent: {{metrics: {{}}}}\n{}", with("")), "agent: … not built yet"),
+        (format!("agent: {{metrics: {{}}}}\n{}", with("")), "agent.metrics: `metrics_collected` is missing"),
         ("aws: {}\n".to_owned(), "at least 1 Discovery job"),
-        ("web: {}\n".to_owned(), "neither an `aws` nor a `gcp` section"),
+        ("web: {}\n".to_owned(), "neither an `aws` nor a `gcp` nor an `agent` section"),
         (format!("static: []\n{}", with("")), "mixes the keys of several programs (aws, static)"),
         ("foo: 1\n".to_owned(), "neither a raingauge nor a YACE file"),
         (String::new(), "neither a raingauge nor a YACE file"),
         ("[aws]\n".to_owned(), "not a mapping"),
-        ("{\"agent\": {\"region\": \"x\"}, \"metrics\": {}}\n".to_owned(), "CloudWatch agent file"),
-        ("agent: {run_as_user: x}\n".to_owned(), "CloudWatch agent file"),
+        ("{\"agent\": {\"region\": \"x\"}, \"metrics\": {}}\n".to_owned(), "metrics: `metrics_collected` is missing"),
+        ("agent: {run_as_user: x}\n".to_owned(), "1:1: this is not JSON"),
     ];
     for (text, wanted) in table {
         let said = mistakes(native(&text));

@@ -58,7 +58,7 @@ use Type::{Counter as C, Gauge as G, Histogram as H};
 const JOB: &[&str] = &["job", "region", "account"];
 const RUN: &[&str] = &["job", "region", "account", "run"];
 const FAILURE: &[&str] = &["job", "region", "account", "run", "reason"];
-const LEFT_OUT: &[&str] = &["job", "region", "account", "reason"];
+const NOT_SHOWN: &[&str] = &["job", "region", "account", "reason"];
 const CALL: &[&str] = &["service", "operation", "region", "account"];
 const FAILED_CALL: &[&str] = &["service", "operation", "region", "account", "reason"];
 const COST: &[&str] = &["operation", "region", "account", "reading"];
@@ -129,10 +129,10 @@ const SERIES_RETURNED: Description = row(
     &["region", "account"],
     "Time series in the answers of APIs that bill by what they return",
 );
-const SERIES_LEFT_OUT: Description = row(
-    "raingauge_series_left_out_total",
+const SERIES_NOT_SHOWN: Description = row(
+    "raingauge_series_not_shown_total",
     C,
-    LEFT_OUT,
+    NOT_SHOWN,
     "Time series of answers that cannot be shown, once for each answer",
 );
 const DOLLARS: Description = row(
@@ -250,7 +250,7 @@ pub const METRICS: &[Description] = &[
     PUSH_QUEUE_BYTES,
     PUSH_QUEUE,
     PUSH_SENT,
-    SERIES_LEFT_OUT,
+    SERIES_NOT_SHOWN,
     SERIES_RETURNED,
     START_TIME,
     STATE_FAILED,
@@ -292,7 +292,7 @@ pub(super) struct Metrics {
     pub(super) api_duration: Latencies,
     pub(super) requested: Family<Labels<3>, Counter>,
     pub(super) series_returned: Family<Labels<2>, Counter>,
-    pub(super) series_left_out: Family<Labels<4>, Counter>,
+    pub(super) series_not_shown: Family<Labels<4>, Counter>,
     pub(super) dollars: Family<Labels<4>, Sum>,
     pub(super) page_renders: Family<Labels<3>, Counter>,
     pub(super) page_render_time: Family<Labels<3>, Sum>,
@@ -351,7 +351,7 @@ impl Metrics {
         register(r, &API_DURATION, &m.api_duration.0);
         register(r, &METRICS_REQUESTED, &m.requested);
         register(r, &SERIES_RETURNED, &m.series_returned);
-        register(r, &SERIES_LEFT_OUT, &m.series_left_out);
+        register(r, &SERIES_NOT_SHOWN, &m.series_not_shown);
         register(r, &DOLLARS, &m.dollars);
         register(r, &PAGE_RENDERS, &m.page_renders);
         register(r, &PAGE_RENDER_TIME, &m.page_render_time);
