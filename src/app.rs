@@ -98,7 +98,7 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::YaceVerify { config, log: _ } => verify(&config),
         Command::Healthcheck { url } => {
-            in_runtime(healthcheck::healthcheck(&url))?;
+            in_runtime(healthcheck::healthcheck(url.as_deref()))?;
             Ok(0)
         }
     }

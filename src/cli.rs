@@ -80,8 +80,8 @@ pub enum Command {
     },
     /// Asks a running daemon whether it is well.
     Healthcheck {
-        /// Where to ask.
-        url: String,
+        /// Where to ask; `None`: wherever a daemon listens.
+        url: Option<String>,
     },
     /// The daemon in the place of YACE.
     YaceRun(Box<YaceRun>),

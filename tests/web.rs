@@ -262,3 +262,45 @@ fn check_looks_into_the_web_configuration_too() {
         "{said}"
     );
 }
+
+/// A copy of the program, which is no other test's: the health check looks for daemons of its own executable.
+fn own_copy(folder: &Path) -> std::path::PathBuf {
+    let copy = folder.join("raingauge");
+    fs::copy(env!("CARGO_BIN_EXE_raingauge"), &copy).unwrap();
+    copy
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_check_finds_the_daemon_whatever_its_port_and_its_guard() {
+    let (authority, cloud, folder) = (Authority::new(), cloud().await, tempfile::tempdir().unwrap());
+    let program = own_copy(folder.path());
+    let healthcheck = || {
+        let output = std::process::Command::new(&program).arg("healthcheck").output().unwrap();
+        output.status.success().then_some(()).ok_or_else(|| String::from_utf8(output.stderr).unwrap())
+    };
+    let (certificate, key) = authority.sign("raingauge.example");
+    fs::write(folder.path().join("s.crt"), certificate).unwrap();
+    fs::write(folder.path().join("s.key"), key).unwrap();
+    fs::write(folder.path().join("ca.crt"), authority.pem()).unwrap();
+    fs::write(folder.path().join("raingauge.yml"), CONFIG).unwrap();
+    let tls = "tls_server_config: {cert_file: s.crt, key_file: s.key";
+    for web in [
+        "{}".to_owned(),
+        users("x"),
+        format!("{tls}}}"),
+        format!("{tls}, client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert}}"),
+        format!("{tls}, client_ca_file: ca.crt, client_auth_type: RequireAndVerifyClientCert, max_version: TLS12}}"),
+    ] {
+        fs::write(folder.path().join("web.yml"), &web).unwrap();
+        let mut command = std::process::Command::new(&program);
+        command.env_clear().env("HOME", folder.path()).env("AWS_EC2_METADATA_DISABLED", "true");
+        aws_at(&mut command, &cloud.endpoint_url(), "eu-west-1");
+        command.args(["run", "--config"]).arg(folder.path().join("raingauge.yml"));
+        command.args(["--web.listen-address", "127.0.0.1:0", "--web.config.file"]).arg(folder.path().join("web.yml"));
+        let running = Running::start(folder.path(), "daemon", &mut command);
+        wait_until("the health check succeeds", async || healthcheck()).await;
+        drop(running);
+        let gone = healthcheck().unwrap_err();
+        assert!(gone.contains("no listening raingauge"), "{web}: {gone}");
+    }
+}

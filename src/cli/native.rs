@@ -91,9 +91,9 @@ enum Words {
     },
     /// Ask a running daemon whether it is well (for containers)
     Healthcheck {
-        /// Where to ask
-        #[arg(long, default_value = "http://127.0.0.1:5000/-/healthy")]
-        url: String,
+        /// Where to ask; by default, wherever a daemon of this program listens, with or without TLS
+        #[arg(long)]
+        url: Option<String>,
     },
     /// Take the place of YACE: its own flags follow (also when the binary is called "yace")
     #[command(disable_help_flag = true)]

@@ -180,7 +180,7 @@ fn native_commands() {
         ),
         ("check --config f", Command::Check { config: "f".into(), iam: false }),
         ("check --iam --config f", Command::Check { config: "f".into(), iam: true }),
-        ("healthcheck --url http://h/", Command::Healthcheck { url: "http://h/".into() }),
+        ("healthcheck --url http://h/", Command::Healthcheck { url: Some("http://h/".into()) }),
         (
             "run --config=f --web.listen-address=:1 --web.listen-address :2,:3 --web.config.file=w --state-dir s --log.format=logfmt --log.level debug",
             Command::Run {
