@@ -166,7 +166,13 @@ impl Fetch {
             if whole {
                 totals.settle(collection);
             }
-            shown.extend(self.counters(descriptor, now.wall));
+            let counters = self.counters(descriptor, now.wall);
+            let is_mixed = !counters.is_empty();
+            shown.extend(counters);
+            // Counters belong to every page, so all of them are one.
+            if is_mixed && self.job.fill_missing_labels {
+                convert::fill(&mut shown);
+            }
         }
         let Some(state) = self.types.get_mut(&descriptor.name) else { return };
         if whole {
@@ -185,11 +191,7 @@ impl Fetch {
     fn counters(&mut self, descriptor: &Descriptor, now: Timestamp) -> Vec<Shown> {
         let converter = Converter::new(&self.job, &self.project, descriptor);
         let counters = self.totals.get_or_insert_default().of(&descriptor.name).show(self.job.deltas, now);
-        let mut shown: Vec<Shown> = counters.into_iter().map(|c| converter.counter(c)).collect();
-        if self.job.fill_missing_labels {
-            convert::fill(&mut shown);
-        }
-        shown
+        counters.into_iter().map(|c| converter.counter(c)).collect()
     }
 
     /// What is not listed any more is not shown any more.
