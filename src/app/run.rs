@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::guard::Guarding;
-use crate::expose::http::{self, Manners, Stackdriver, Web};
+use crate::expose::http::{self, Manners, Web};
 use crate::expose::status::{Cost, Status};
 use crate::host::root::Root;
 use crate::model::{Text, Timestamp};
@@ -34,8 +34,10 @@ use crate::work::demand::{Demand, Drive};
 use crate::work::readiness::Readiness;
 
 mod applying;
+mod sets;
 
 use applying::{Applied, Regions, Wanted};
+use sets::Sets;
 
 /// Where people expect YACE, and now us.
 const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
@@ -303,6 +305,7 @@ pub struct Daemon {
     reload_error: Arc<Mutex<Option<String>>>,
     applied: Arc<Mutex<Option<Applied>>>,
     wanted: Arc<tokio::sync::Mutex<Wanted>>,
+    sets: Sets,
     /// Whether there are workers.
     started: Arc<watch::Sender<bool>>,
 }
@@ -360,6 +363,7 @@ impl Daemon {
             reload_error: Arc::default(),
             applied: Arc::default(),
             wanted: Arc::default(),
+            sets: Sets::default(),
             started: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -450,25 +454,10 @@ impl Daemon {
     }
 
     fn manners(&self) -> Manners {
-        match (&self.about.peer, &self.demand) {
-            (Peer::Yace, _) => Manners::Yace,
-            (Peer::Stackdriver(peer), Some(demand)) => {
-                let (demand, started) = (Arc::clone(demand), self.started.subscribe());
-                Manners::Stackdriver(Arc::new(Stackdriver {
-                    cloud_path: peer.cloud_path.clone(),
-                    telemetry_path: peer.telemetry_path.clone(),
-                    prefixes: peer.prefixes.clone(),
-                    scraped: Arc::new(move || {
-                        let (demand, mut started) = (Arc::clone(&demand), started.clone());
-                        Box::pin(async move {
-                            // Before that there is nobody who could collect. An error means the end of the daemon.
-                            let _ = started.wait_for(|started| *started).await;
-                            demand.scraped().await;
-                        })
-                    }),
-                }))
-            }
-            (Peer::None | Peer::Stackdriver(_), _) => Manners::Native,
+        match &self.about.peer {
+            Peer::Yace => Manners::Yace,
+            Peer::Stackdriver(peer) => Manners::Stackdriver(Arc::new(self.site(peer))),
+            Peer::None => Manners::Native,
         }
     }
 
