@@ -83,14 +83,14 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::Run { config, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = LoadOptions::default();
-            let (yace, is_agent) = (false, false);
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
+            let (yace, agent) = (false, None);
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, agent })
         }
-        Command::Agent { config, listen_addresses, web_config_file, state_dir, log } => {
+        Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = check::agent_options(&config);
-            let (yace, is_agent) = (false, true);
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
+            let (yace, agent) = (false, Some(mode));
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, agent })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::StackdriverRun(flags) => stackdriver(&flags),
@@ -114,7 +114,7 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         web_config_file: None,
         state_dir: flags.state_dir.clone(),
         yace: true,
-        is_agent: false,
+        agent: None,
     })
 }
 

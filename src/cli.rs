@@ -49,6 +49,8 @@ pub enum Command {
     },
     /// The daemon in the place of the CloudWatch agent.
     Agent {
+        /// Where this machine is.
+        mode: AgentMode,
         /// The configuration: a file or a directory.
         config: PathBuf,
         /// Where to serve; empty: what the file says, or nowhere.
@@ -94,6 +96,18 @@ pub enum Command {
         /// The log.
         log: Log,
     },
+}
+
+/// Where an agent's machine is: whose profile it takes when nothing says one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum AgentMode {
+    /// The profile `AmazonCloudWatchAgent`, where there is one.
+    Auto,
+    /// An EC2 instance: no profile.
+    Ec2,
+    /// Somewhere else: the profile `AmazonCloudWatchAgent`.
+    #[value(name = "onPremise", alias = "onPrem", alias = "onpremise", alias = "onprem")]
+    OnPremise,
 }
 
 /// The log on stderr.

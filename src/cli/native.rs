@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Command, Exit, Log, LogFormat, LogLevel, Outside};
+use super::{AgentMode, Command, Exit, Log, LogFormat, LogLevel, Outside};
 
 const DEFAULT_LISTEN: &str = ":5000";
 /// Where the CloudWatch agent's control script puts its configuration.
@@ -56,6 +56,9 @@ enum Words {
         /// The CloudWatch agent's JSON, or a directory of such files; or raingauge.yml
         #[arg(long, value_name = "FILE|DIRECTORY", default_value = AGENT_CONFIG)]
         config: PathBuf,
+        /// Where this machine is; on premises the profile AmazonCloudWatchAgent has the credentials, as there
+        #[arg(short, long, value_name = "MODE", default_value = "auto")]
+        mode: AgentMode,
         /// Also serve the host's metrics here, for Prometheus; may be repeated
         #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',')]
         listen_addresses: Vec<String>,
@@ -129,7 +132,7 @@ struct World {
 const FLAGS: [(&str, &[&str]); 6] = [
     ("demo", &["listen-address", "seed", "resources", "services"]),
     ("run", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
-    ("agent", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
+    ("agent", &["config", "mode", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("check", &["config"]),
     ("sim", &["listen", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
@@ -147,8 +150,8 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
         Words::Run { config, listen_addresses, web_config_file, state_dir, level, format } => {
             Command::Run { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
-        Words::Agent { config, listen_addresses, web_config_file, state_dir, level, format } => {
-            Command::Agent { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
+        Words::Agent { config, mode, listen_addresses, web_config_file, state_dir, level, format } => {
+            Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
         Words::Sim { listen, world: World { seed, resources, services } } => {

@@ -195,6 +195,7 @@ fn native_commands() {
             "agent --config d --state-dir /s",
             Command::Agent {
                 config: "d".into(),
+                mode: AgentMode::Auto,
                 listen_addresses: vec![],
                 web_config_file: None,
                 log: Log::default(),
