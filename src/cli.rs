@@ -69,6 +69,8 @@ pub enum Command {
         /// Print the policies that it needs instead.
         iam: bool,
     },
+    /// Says what a file will cost.
+    Plan(PlanOptions),
     /// The simulated cloud alone.
     Sim {
         /// Where to serve.
@@ -108,6 +110,28 @@ pub enum AgentMode {
     /// Somewhere else: the profile `AmazonCloudWatchAgent`.
     #[value(name = "onPremise", alias = "onPrem", alias = "onpremise", alias = "onprem")]
     OnPremise,
+}
+
+/// What a plan is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// The configuration.
+    pub config: PathBuf,
+    /// Ask the clouds what the file cannot say.
+    pub live: bool,
+    /// What is assumed otherwise; later ones win.
+    pub resources: Vec<Assumed>,
+    /// For scripts instead of people.
+    pub json: bool,
+}
+
+/// How many resources somebody says that there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumed {
+    /// Of this job; `None`: of all others.
+    pub job: Option<String>,
+    /// In each place.
+    pub number: u32,
 }
 
 /// The log on stderr.

@@ -299,7 +299,8 @@ impl Out {
     }
 }
 
-fn data_of(namer: &mut Namer, measurement: &Measurement) -> crate::push::namer::Named {
+/// What CloudWatch shall have of a measurement.
+pub(in crate::app) fn data_of(namer: &mut Namer, measurement: &Measurement) -> crate::push::namer::Named {
     let name = measurement.name();
     let unit = StandardUnit::new(measurement.unit.as_str()).unwrap_or(StandardUnit::NONE);
     let reading = Reading { job: measurement.job, name: &name, unit, tags: &measurement.tags };
