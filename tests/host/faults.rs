@@ -300,3 +300,64 @@ async fn packets_that_the_kernel_dropped_are_counted_and_told_once() {
     assert!(dropped > 0 && taken > 0 && dropped + taken == 60_000, "{dropped} dropped, {taken} taken");
     assert_eq!(news, [1, 0, 0]);
 }
+
+const HEAD: &str = "Inter-|   Receive                        |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes\n";
+
+#[tokio::test]
+async fn interfaces_that_vanish_and_counters_that_wrap_make_gaps_and_no_nonsense() {
+    let tree = pc();
+    let line = |name: &str, bytes: u64| format!("{name}: {bytes} 1 0 0 0 0 0 0 {bytes} 1 0 0 0 0 0 0\n");
+    let table = |lines: &[String]| tree.write("proc/net/dev", &(HEAD.to_owned() + &lines.concat()));
+    for name in ["eth0", "veth1"] {
+        tree.write(&format!("sys/class/net/{name}/flags"), "0x1003\n");
+    }
+    let mut collector = collector(tree.root(), vec![What::Net { resources: Resources::All }]).await;
+    let near_the_end = u64::from(u32::MAX) - 10;
+    let mut seen = Vec::new();
+    for (pass, lines) in (0..).zip([
+        vec![line("eth0", near_the_end), line("veth1", 500)],
+        vec![line("eth0", near_the_end + 5), line("veth1", 600)],
+        // The container is gone; the 32-bit counter has begun anew.
+        vec![line("eth0", 20)],
+        // Another container has its name.
+        vec![line("eth0", 30), line("veth1", 7)],
+        vec![line("eth0", 30), line("veth1", 9)],
+    ]) {
+        table(&lines);
+        let collected = collector.collect(at(60 * pass)).await;
+        assert!(collected.failures.is_empty(), "{:?}", collected.failures);
+        let of = |name: &str| {
+            let is_it = |m: &&raingauge::host::reading::Measurement| {
+                m.field == "bytes_recv" && m.tags.get("interface").is_some_and(|i| &**i == name)
+            };
+            collected.measurements.iter().find(is_it).map(number)
+        };
+        seen.push((of("eth0"), of("veth1")));
+    }
+    let expected = [
+        (None, None),
+        (Some(5.0), Some(100.0)),
+        (None, None),
+        (Some(10.0), None),
+        (Some(0.0), Some(2.0)),
+    ];
+    assert_eq!(seen, expected);
+}
+
+/// Passes follow the steady clock and are stamped with what the machine says; neither is early or left out.
+#[tokio::test]
+async fn a_clock_that_is_set_moves_the_stamps_and_not_the_passes() {
+    let tree = pc();
+    let mut collector = collector(tree.root(), vec![What::Mem, What::Processes]).await;
+    let mut stamps = Vec::new();
+    for (steady, wall) in [(0, 0), (60, 60), (120, -86_400), (180, -86_340), (240, 1_000_000)] {
+        let now = raingauge::model::Now { wall: at(wall).wall, steady: at(steady).steady };
+        let due = collector.next_due().unwrap();
+        assert_eq!(due.as_secs(), at(steady).steady.as_secs(), "{steady}");
+        let collected = collector.collect(now).await;
+        let total: Vec<_> = collected.measurements.iter().filter(|m| m.field == "total").map(|m| m.when).collect();
+        assert_eq!(total, [at(wall).wall; 2]);
+        stamps.push(wall);
+    }
+    assert_eq!(stamps.len(), 5);
+}
