@@ -19,6 +19,7 @@ use crate::app::{common_config, keeper, listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
 use crate::aws::metadata::Endpoint;
+use crate::cli::AgentMode;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
@@ -68,8 +69,8 @@ pub struct RunOptions {
     pub state_dir: Option<PathBuf>,
     /// Behave as YACE does: its routes, its counters.
     pub yace: bool,
-    /// Listen nowhere unless somebody says where: the CloudWatch agent does not.
-    pub is_agent: bool,
+    /// In the place of the CloudWatch agent, on such a machine: listen nowhere unless somebody says where, as that does not.
+    pub agent: Option<AgentMode>,
 }
 
 /// Why the daemon did not start.
@@ -87,8 +88,9 @@ pub enum StartError {
 pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let loaded = load(&options)?;
     let mut network = network::from_env()?;
-    if options.is_agent {
+    if let Some(mode) = options.agent {
         network = common_config::apply(Path::new(COMMON_CONFIG), network)?;
+        network.profile = common_config::profile(mode, network.profile, &|name| std::env::var(name).ok());
     }
     Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);
@@ -208,7 +210,7 @@ fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
         return options.listen_addresses.clone();
     }
     let of_file = &settings.web.listen_addresses;
-    if of_file.is_empty() && options.is_agent {
+    if of_file.is_empty() && options.agent.is_some() {
         Vec::new()
     } else if of_file.is_empty() {
         vec![DEFAULT_LISTEN_ADDRESS.to_owned()]

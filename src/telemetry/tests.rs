@@ -58,7 +58,7 @@ fn busy(yace: bool) -> Telemetry {
     t.refused(Refusal::Unauthorized);
     t.state_ignored("damaged");
     t.host_failures(&[failure()]);
-    t.statsd_losses([("malformed_line", 1), ("value", 0), ("series", 0), ("set_member", 0)]);
+    t.statsd_losses([("packet", 0), ("malformed_line", 1), ("value", 0), ("series", 0), ("set_member", 0)]);
     t.push_sent(3, now);
     t.push_lost("expired", 2);
     t.push_failure(Reason::Throttled);
