@@ -84,13 +84,15 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             start_log(log, false)?;
             let load = LoadOptions::default();
             let (yace, is_agent) = (false, false);
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
+            let warnings = Vec::new();
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, warnings, is_agent })
         }
         Command::Agent { config, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = check::agent_options(&config);
             let (yace, is_agent) = (false, true);
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
+            let warnings = Vec::new();
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, warnings, is_agent })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::StackdriverRun(flags) => stackdriver(&flags),
@@ -114,6 +116,7 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         web_config_file: None,
         state_dir: flags.state_dir.clone(),
         yace: true,
+        warnings: flags.warnings.clone(),
         is_agent: false,
     })
 }
