@@ -106,7 +106,10 @@ async fn a_million_packets_of_new_names_leave_the_process_small() {
     assert!(lost("malformed_line") > 0.0, "{text}");
     let unseen = lost("packet") + lost("value") + lost("series") + lost("set_member");
     let pushed = sum(&text, "raingauge_push_metrics ", "");
-    assert!(pushed <= 10_000.0 && (unseen > 0.0 || sum(&text, "raingauge_push_lost_data_total", "too_many") > 0.0), "{text}");
+    assert!(
+        pushed <= 10_000.0 && (unseen > 0.0 || sum(&text, "raingauge_push_lost_data_total", "too_many") > 0.0),
+        "{text}"
+    );
     let peak = agent.status("VmHWM:");
     println!("{before} KiB before, {peak} KiB at the peak; lost: {} packets, {} values", lost("packet"), lost("value"));
     assert!(peak - before < MAX_GROWTH_KIB, "{before} KiB before, {peak} KiB at the peak");
