@@ -11,14 +11,21 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::print_stdout, reason = "what was measured is said")]
 
 #[path = "deploy/demo.rs"]
 mod demo;
 #[path = "deploy/files.rs"]
 mod files;
+#[path = "deploy/kubernetes.rs"]
+mod kubernetes;
 #[path = "partners/processes.rs"]
 mod processes;
 #[path = "deploy/promql.rs"]
 mod promql;
+#[path = "deploy/restart.rs"]
+mod restart;
 #[path = "deploy/rules.rs"]
 mod rules;
+#[path = "deploy/stacks.rs"]
+mod stacks;

@@ -60,3 +60,24 @@ fn every_alert_is_seen_to_fire_and_to_be_quiet() {
         assert!(said.status.success(), "{}", String::from_utf8_lossy(&output));
     }
 }
+
+#[test]
+fn the_units_are_shut_in() {
+    let mut attempt = Command::new("systemd-analyze");
+    attempt.arg("--version");
+    if !is_installed("systemd-analyze", "Debian: apt-get install systemd", attempt) {
+        return;
+    }
+    // The agent must see the host, so it is shut in a little less.
+    for (unit, most) in [("raingauge.service", 1.5), ("raingauge-agent.service", 2.5)] {
+        let output = Command::new("systemd-analyze")
+            .args(["security", "--offline=true", "--no-pager"])
+            .arg(deploy("systemd").join(unit))
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let exposure = said.split("Overall exposure level for ").nth(1).and_then(|rest| rest.split_whitespace().nth(1));
+        let exposure: f64 = exposure.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{said}"));
+        assert!(exposure <= most, "{unit}: {exposure}\n{said}");
+    }
+}
