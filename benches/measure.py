@@ -71,9 +71,9 @@ def wait_listening(port, child, limit=60):
 class Setup:
     """A simulated cloud with EC2 instances and a daemon that collects all their metrics."""
 
-    def __init__(self, binary, instances, interval, folder):
+    def __init__(self, binary, instances, interval, folder, more=()):
         self.sim_port, self.port = free_port(), free_port()
-        self.sim = subprocess.Popen([binary, "sim", "--listen", f"127.0.0.1:{self.sim_port}", "--resources", str(instances),
+        self.sim = subprocess.Popen([binary, "sim", "--web.listen-address", f"127.0.0.1:{self.sim_port}", "--resources", str(instances),
                                      "--services", "AWS/EC2"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_listening(self.sim_port, self.sim)
         config = os.path.join(folder, "config.yml")
@@ -83,9 +83,14 @@ class Setup:
                     f"    jobs:\n      - type: AWS/EC2\n        regions: [eu-west-1]\n        metrics:\n{names}")
         env = {"PATH": os.environ["PATH"], "HOME": folder, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.sim_port}",
                "AWS_ACCESS_KEY_ID": "AKSIM", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-west-1"}
+        self.command = [binary, "run", "--config", config, "--web.listen-address", f"127.0.0.1:{self.port}", "--log.level",
+                        "warn", *more]
+        self.env = env
+        self.start()
+
+    def start(self):
         start = time.perf_counter()
-        self.daemon = subprocess.Popen([binary, "run", "--config", config, "--web.listen-address", f"127.0.0.1:{self.port}",
-                                        "--log.level", "warn"], env=env, stderr=subprocess.DEVNULL)
+        self.daemon = subprocess.Popen(self.command, env=self.env, stderr=subprocess.DEVNULL)
         wait_listening(self.port, self.daemon)
         self.start_seconds = time.perf_counter() - start
 
@@ -101,13 +106,16 @@ class Setup:
             status = get(self.port, "/-/ready")[3]
             if status.startswith(b"ready"):
                 return
-            time.sleep(0.2)
+            time.sleep(0.05)
 
-    def stop(self):
+    def stop_daemon(self):
         start = time.perf_counter()
         self.daemon.send_signal(signal.SIGTERM)
         self.daemon.wait(30)
         self.stop_seconds = time.perf_counter() - start
+
+    def stop(self):
+        self.stop_daemon()
         self.sim.kill()
         self.sim.wait()
 
@@ -151,17 +159,51 @@ def measure(binary, instances, interval, cycles, times):
         return rows + [("SIGTERM to exit", f"{s.stop_seconds * 1e3:.0f} ms")]
 
 
+def measure_warm_start(binary, instances, interval, cycles):
+    """A daemon with a state directory, and a second start from it."""
+    with tempfile.TemporaryDirectory() as folder:
+        state = os.path.join(folder, "state")
+        start = time.perf_counter()
+        s = Setup(binary, instances, interval, folder, ("--state-dir", state))
+        try:
+            s.wait_ready()
+            cold, cold_cpu = time.perf_counter() - start, cpu_seconds(s.daemon.pid)
+            time.sleep(interval)  # the first documents are written
+            before, begin = cpu_seconds(s.daemon.pid), time.monotonic()
+            time.sleep(cycles * interval)
+            collections = (time.monotonic() - begin) / interval
+            cpu_collection = (cpu_seconds(s.daemon.pid) - before) / collections
+            high = memory_mb(s.daemon.pid, "VmHWM")
+            s.stop_daemon()
+            stopped = s.stop_seconds
+            size = sum(os.path.getsize(os.path.join(d, f)) for d, _, files in os.walk(state) for f in files)
+            start = time.perf_counter()
+            s.start()
+            s.wait_ready()
+            warm, warm_cpu = time.perf_counter() - start, cpu_seconds(s.daemon.pid)
+            series = sum(l.startswith("aws_ec2_") for l in s.page().splitlines())
+        finally:
+            s.stop()
+        return [("series, with a state directory", f"{series:,}"), ("state on disk", f"{size / 1e6:.1f} MB"),
+                ("CPU per collection, writing included", f"{cpu_collection:.3f} CPU-s"), ("RSS high-water, no scrape", f"{high:.0f} MB"),
+                ("SIGTERM to exit, writing included", f"{stopped * 1e3:.0f} ms"),
+                ("cold start to ready", f"{cold:.2f} s, {cold_cpu:.2f} CPU-s"), ("warm start to ready", f"{warm:.2f} s, {warm_cpu:.2f} CPU-s")]
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__)
     a.add_argument("--binary", default="target/release/raingauge")
     a.add_argument("--instances", type=int, action="append", help="EC2 instances; may be repeated (default: 500 and 5271, which make 10,000 and 105,000 series)")
     a.add_argument("--interval", type=int, default=10, help="seconds between two collections")
+    a.add_argument("--warm-start", action="store_true", help="measure a daemon with a state directory instead, and its restart")
     a.add_argument("--cycles", type=int, default=6)
     a.add_argument("--scrapes", type=int, default=20)
     o = a.parse_args()
     print(f"binary: {os.path.getsize(o.binary) / 1e6:.2f} MB")
     for n in o.instances or [500, 5271]:
-        for name, figure in measure(os.path.abspath(o.binary), n, o.interval, o.cycles, o.scrapes):
+        binary = os.path.abspath(o.binary)
+        rows = measure_warm_start(binary, n, o.interval, o.cycles) if o.warm_start else measure(binary, n, o.interval, o.cycles, o.scrapes)
+        for name, figure in rows:
             print(f"{name:55} {figure}", flush=True)
         print()
 

@@ -14,6 +14,8 @@ pub mod model;
 pub mod clock;
 pub mod seam;
 
+pub mod http1;
+
 pub mod config;
 
 pub mod aws;

@@ -46,7 +46,7 @@ pub use world::World;
 pub struct SimCloud {
     cloud: Arc<Cloud>,
     address: SocketAddr,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl SimCloud {

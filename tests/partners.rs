@@ -31,7 +31,7 @@ use serde_json::Value;
 async fn start_demo(folder: &Path) -> (Running, SocketAddr) {
     let address = free_address();
     let mut command = raingauge(folder);
-    command.args(["demo", "--listen-address", &address.to_string()]);
+    command.args(["demo", "--web.listen-address", &address.to_string()]);
     let demo = Running::start(folder, "raingauge", command.stdout(Stdio::null()));
     wait_until_ready(address).await;
     (demo, address)
@@ -71,7 +71,7 @@ fn samples(page: &str, prefix: &str) -> usize {
 async fn start_native(folder: &Path) -> ([Running; 2], SocketAddr) {
     let (cloud, daemon) = (free_address(), free_address());
     let mut command = raingauge(folder);
-    command.args(["sim", "--listen", &cloud.to_string()]);
+    command.args(["sim", "--web.listen-address", &cloud.to_string()]);
     let sim = Running::start(folder, "sim", command.stdout(Stdio::null()));
     let config = folder.join("raingauge.yml");
     let text = "aws: { interval: 5s, discovery: { exportedTagsOnMetrics: { AWS/EC2: [Name] }, jobs: [{ type: AWS/EC2, \

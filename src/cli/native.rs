@@ -25,7 +25,7 @@ enum Words {
     /// Try it without a cloud account: a simulated cloud, the real pipeline
     Demo {
         /// Where to serve
-        #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
+        #[arg(long = "web.listen-address", alias = "listen-address", value_name = "ADDRESS", default_value = DEFAULT_LISTEN)]
         listen_address: String,
         #[command(flatten)]
         world: World,
@@ -84,7 +84,7 @@ enum Words {
     /// Serve the simulated cloud alone, on its real wire protocols
     Sim {
         /// Where to serve
-        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4566")]
+        #[arg(long = "web.listen-address", alias = "listen", value_name = "ADDRESS", default_value = "127.0.0.1:4566")]
         listen: String,
         #[command(flatten)]
         world: World,
@@ -127,11 +127,11 @@ struct World {
 
 /// Which flags a command has, for the environment.
 const FLAGS: [(&str, &[&str]); 6] = [
-    ("demo", &["listen-address", "seed", "resources", "services"]),
+    ("demo", &["web.listen-address", "seed", "resources", "services"]),
     ("run", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("agent", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("check", &["config"]),
-    ("sim", &["listen", "seed", "resources", "services"]),
+    ("sim", &["web.listen-address", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
 ];
 

@@ -170,7 +170,7 @@ fn native_commands() {
     let table = [
         ("demo", Command::Demo { listen_address: ":5000".into(), seed: 1, resources: 40, services: vec![] }),
         (
-            "sim --listen :1 --seed 7 --resources 9 --services AWS/EC2,AWS/SQS",
+            "sim --web.listen-address :1 --seed 7 --resources 9 --services AWS/EC2,AWS/SQS",
             Command::Sim {
                 listen: ":1".into(),
                 seed: 7,

@@ -19,13 +19,14 @@ use axum::serve::Listener;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::cache::{Exposition, Page, PageError, PagePart, Selection};
 use super::connection::{Doorkeeper, MAX_CONNECTIONS, PHASE_LIMIT, Seats};
 use super::guard::Guarding;
 use super::status::{self, Status};
 use super::tls::Stream;
+use crate::http1;
 use crate::model::Timestamp;
 use crate::telemetry::Share;
 
@@ -114,22 +115,16 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let seats = Seats::new(MAX_CONNECTIONS);
-    let (stop, stopped) = watch::channel(false);
+    let stop = CancellationToken::new();
     let servers = listeners.into_iter().map(|listener| {
         let keeper = Doorkeeper::new(listener, Arc::clone(&seats), PHASE_LIMIT);
         let door = Door { keeper, guarding: Arc::clone(guarding) };
-        let mut stopped = stopped.clone();
-        let server = axum::serve(door, router.clone()).with_graceful_shutdown(async move {
-            // An error means that the sender is gone: that is the end as well.
-            let _ = stopped.wait_for(|stop| *stop).await;
-        });
-        // A server ends only by that signal, and never with an error.
-        async move { drop(server.await) }
+        http1::serve(door, |_| router.clone(), stop.clone())
     });
     let servers = join_all(servers);
     let ending = async {
         shutdown.await;
-        let _ = stop.send(true);
+        stop.cancel();
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {

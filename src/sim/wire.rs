@@ -25,18 +25,20 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
 use axum::response::Response;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
+use crate::http1;
 use crate::model::Text;
 use crate::sim::cloud::{Caller, Cloud};
 use crate::sim::ops::sessions;
 use crate::sim::refusal::Refusal;
 use reply::{Form, Reply};
-use stream::{Connection, SimListener};
+use stream::{Connection, SimListener, SimStream};
 
 /// Bytes of a request's body, before and after decompression: PutMetricData takes 1 MB, which we double.
 const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -63,10 +65,11 @@ impl Server {
     }
 
     /// Serves until it is dropped.
-    pub(crate) async fn serve(self) -> io::Result<()> {
-        let router = Router::new().fallback(handle).with_state(self.cloud);
-        let service = router.into_make_service_with_connect_info::<Connection>();
-        axum::serve(SimListener::new(self.listener), service).await
+    pub(crate) async fn serve(self) {
+        let routes = |stream: &SimStream| {
+            Router::new().fallback(handle).with_state((Arc::clone(&self.cloud), stream.connection().clone()))
+        };
+        http1::serve(SimListener::new(self.listener), routes, CancellationToken::new()).await;
     }
 }
 
@@ -117,11 +120,7 @@ impl Incoming {
     }
 }
 
-async fn handle(
-    State(cloud): State<Arc<Cloud>>,
-    ConnectInfo(connection): ConnectInfo<Connection>,
-    request: Request,
-) -> Response {
+async fn handle(State((cloud, connection)): State<(Arc<Cloud>, Connection)>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let incoming = match read(parts, body).await {
         Ok(incoming) => incoming,

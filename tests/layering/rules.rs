@@ -19,6 +19,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
     imports("model", &[], "the words that all share depend on nobody"),
     imports("clock", &["model"], "reading the time needs only a word for it"),
     imports("cli", &[], "what was typed is known before anything else"),
+    imports("http1", &[], "connections and requests; what is answered is its caller's business"),
     imports("seam", &["model"], "a seam that knows one side is none"),
     imports("telemetry", &["model", "seam"], "it counts what others hand to it"),
     imports("aws", &["model", "seam"], "a cloud gets the time as an argument, and hands back what it did"),
@@ -28,10 +29,10 @@ pub(crate) const IMPORTS: &[Imports] = &[
     imports("work", &["model", "clock", "seam", "telemetry", "store"], "the engine knows no cloud"),
     imports("store", &["model", "clock", "telemetry"], "it holds snapshots, whoever made them"),
     imports("state", &[], "it keeps bytes; what they mean is their owner's business"),
-    imports("expose", &["model", "store", "telemetry"], "it shows what is in the store, whoever put it there"),
+    imports("expose", &["http1", "model", "store", "telemetry"], "it shows what is in the store, whoever put it there"),
     imports(
         "sim",
-        &["model", "aws", "gcp", "clock", "seam"],
+        &["model", "aws", "gcp", "clock", "seam", "http1"],
         "the simulated cloud knows nothing of the engine that it tests",
     ),
     imports(
@@ -122,8 +123,13 @@ pub(crate) const LIBRARIES: &[Library] = &[
     },
     Library {
         paths: &["axum"],
-        only_in: &["expose/http.rs", "expose/http/", "sim/wire.rs", "sim/wire/"],
+        only_in: &["http1.rs", "expose/http.rs", "expose/http/", "sim/wire.rs", "sim/wire/"],
         why: "two places serve HTTP",
+    },
+    Library {
+        paths: &["hyper", "hyper_util", "tower_service"],
+        only_in: &["http1.rs"],
+        why: "one loop answers connections",
     },
     Library {
         paths: &["serde_yaml", "saphyr_parser"],

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
+use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -22,12 +21,6 @@ impl Connection {
     /// From now on nothing is written; the peer sees a reset.
     pub(super) fn reset(&self) {
         self.dead.store(true, Ordering::Release);
-    }
-}
-
-impl Connected<IncomingStream<'_, SimListener>> for Connection {
-    fn connect_info(stream: IncomingStream<'_, SimListener>) -> Self {
-        stream.io().connection.clone()
     }
 }
 
@@ -63,6 +56,10 @@ pub(super) struct SimStream {
 }
 
 impl SimStream {
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     fn check(&self) -> io::Result<()> {
         if !self.connection.dead.load(Ordering::Acquire) {
             return Ok(());
