@@ -156,6 +156,7 @@ fn job(run: &StackdriverRun) -> Job {
         aggregations: Vec::new(),
         buckets: Vec::new(),
         labels: Vec::new(),
+        timestamps: true,
         timing,
     }
 }
