@@ -17,6 +17,8 @@ use crate::telemetry::Telemetry;
 
 /// The kind of our documents.
 const KIND: &str = "aws";
+/// The kind of the document with the regions of accounts.
+const REGIONS: &str = "regions";
 /// A target is written at most this often: what a crash loses is what was asked for in this time.
 const SAVE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often is looked whether anything is to be written.
@@ -88,6 +90,31 @@ impl Warm {
             Err(e) => self.ignore(target, "damaged", &e.to_string()),
         }
         None
+    }
+
+    /// The regions that an earlier process knew.
+    pub async fn regions(&self) -> Option<Vec<u8>> {
+        let warm = self.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let read = warm.inner.dir.read(&DocumentName::new(REGIONS, ""), FORMAT);
+            read.unwrap_or_else(|e| {
+                warm.ignore(REGIONS, "damaged", &e.to_string());
+                None
+            })
+        });
+        read.await.ok().flatten()
+    }
+
+    /// For a later process.
+    pub fn keep_regions(&self, known: Vec<u8>) {
+        let warm = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let _turn = warm.inner.saving.lock().unwrap_or_else(PoisonError::into_inner);
+            match warm.inner.dir.write(&DocumentName::new(REGIONS, ""), FORMAT, &known) {
+                Ok(()) => warm.inner.telemetry.state_written(true),
+                Err(e) => warm.failed(&e),
+            }
+        });
     }
 
     /// Says that a document is not used.
