@@ -70,6 +70,18 @@ fn taken<T: Collect>(collected: &mut T, found: Found<'_>, texts: &Interner) -> R
     }
 }
 
+/// An answer that is short enough to be held.
+pub(super) async fn whole(mut answer: reqwest::Response, most: usize) -> Result<Vec<u8>, Refused> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|e| transport(&e))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > most {
+            return Err(Refused::new(Reason::LimitReached, format!("the answer is longer than {most} bytes")));
+        }
+    }
+    Ok(body)
+}
+
 /// What an answer with a bad status says.
 pub(super) async fn refused(mut answer: reqwest::Response) -> Refused {
     let status = answer.status().as_u16();
