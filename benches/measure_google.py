@@ -13,24 +13,24 @@ PAGE = 5_000  # series on a page of an answer
 BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25]
 
 
-def series(metric, kind, n, points):
+def series(metric, kind, n, points, metric_kind):
     value = {"doubleValue": n * 1.25 + 0.1} if kind == "DOUBLE" else {"distributionValue": {
         "count": str(n + 12), "mean": 0.25, "bucketOptions": {"explicitBuckets": {"bounds": BOUNDS}}, "bucketCounts": ["1"] * 12 + [str(n)]}}
     at = lambda m: f"2026-11-21T10:{m:02}:00Z"
     return {"metric": {"type": metric, "labels": {"response_code_class": str(n % 5 + 1) + "xx", "method": f"method-{n % 97}"}},
             "resource": {"type": "cloud_run_revision", "labels": {"project_id": "p", "location": f"europe-west{n % 7}", "service_name": f"service-{n % 200}",
                          "revision_name": f"service-{n % 200}-{n:05}-abc", "configuration_name": f"service-{n % 200}"}},
-            "metricKind": "GAUGE", "valueType": kind,
-            "points": [{"interval": {"startTime": at(30 - p), "endTime": at(30 - p)}, "value": value} for p in range(points)]}
+            "metricKind": metric_kind, "valueType": kind,
+            "points": [{"interval": {"startTime": at(30 - p - (metric_kind != "GAUGE")), "endTime": at(30 - p)}, "value": value} for p in range(points)]}
 
 
-def answers(types, points):
+def answers(types, points, metric_kind):
     """metric type -> its pages, compressed"""
     made, size = {}, 0
     for metric, kind, count in types:
         pages = []
         for start in range(0, count, PAGE):
-            body = {"timeSeries": [series(metric, kind, n, points) for n in range(start, min(start + PAGE, count))]}
+            body = {"timeSeries": [series(metric, kind, n, points, metric_kind) for n in range(start, min(start + PAGE, count))]}
             if start + PAGE < count:
                 body["nextPageToken"] = str(len(pages) + 1)
             text = json.dumps(body, separators=(",", ":")).encode()
@@ -40,9 +40,9 @@ def answers(types, points):
     return made, size
 
 
-def serve(types, points):
-    made, size = answers(types, points)
-    descriptors = json.dumps({"metricDescriptors": [{"name": "projects/p/metricDescriptors/" + m, "type": m, "metricKind": "GAUGE", "valueType": k, "unit": "1",
+def serve(types, points, metric_kind):
+    made, size = answers(types, points, metric_kind)
+    descriptors = json.dumps({"metricDescriptors": [{"name": "projects/p/metricDescriptors/" + m, "type": m, "metricKind": metric_kind, "valueType": k, "unit": "1",
                               "description": "A metric."} for m, k, _ in types]}).encode()
 
     class Handler(BaseHTTPRequestHandler):
@@ -84,15 +84,16 @@ class Setup:
         with open(key, "w") as f:
             json.dump({"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r", "token_uri": f"http://127.0.0.1:{google}/token"}, f)
         env = {"PATH": os.environ["PATH"], "HOME": folder, "GOOGLE_APPLICATION_CREDENTIALS": key}
-        self.daemon = subprocess.Popen([binary, "run", "--config", config, "--web.listen-address", f"127.0.0.1:{self.port}", "--log.level", "warn"], env=env)
+        self.daemon = subprocess.Popen([binary, "run", "--config", config, "--web.listen-address", f"127.0.0.1:{self.port}", "--log.level", "warn",
+                                        "--state-dir", os.path.join(folder, "state")], env=env)
         measure.wait_listening(self.port, self.daemon)
 
     def page(self):
         return measure.get(self.port, "/metrics")[3].decode()
 
 
-def run(binary, types, points, interval, cycles, times):
-    google, size = serve(types, points)
+def run(binary, types, points, interval, cycles, times, metric_kind):
+    google, size = serve(types, points, metric_kind)
     with tempfile.TemporaryDirectory() as folder:
         s = Setup(binary, google, interval, folder)
         try:
@@ -126,6 +127,7 @@ def main():
     a.add_argument("--series", type=int, default=10_000)
     a.add_argument("--distributions", type=int, default=2_067)
     a.add_argument("--points", type=int, nargs="*", default=[1, 5])
+    a.add_argument("--kind", default="GAUGE", help="DELTA: counters are added up, and kept in a state directory")
     a.add_argument("--interval", type=int, default=10)
     a.add_argument("--cycles", type=int, default=4)
     a.add_argument("--scrapes", type=int, default=20)
@@ -133,7 +135,7 @@ def main():
     types = [(f"t.googleapis.com/metric_{t}", "DOUBLE", o.series) for t in range(o.types)]
     if o.distributions:
         types.append(("t.googleapis.com/latencies", "DISTRIBUTION", o.distributions))
-    tables = [run(o.binary, types, p, o.interval, o.cycles, o.scrapes) for p in o.points]
+    tables = [run(o.binary, types, p, o.interval, o.cycles, o.scrapes, o.kind) for p in o.points]
     print("| | " + " | ".join(f"{p} point{'s' * (p > 1)} a series" for p in o.points) + " |\n|---|" + "---|" * len(o.points))
     for rows in zip(*tables):
         print(f"| {rows[0][0]} | " + " | ".join(r[1] for r in rows) + " |")
