@@ -81,7 +81,8 @@ pub async fn run(flags: &StackdriverRun) -> Result<(), StartError> {
     let listeners = listen::bind(&flags.listen_addresses).await?;
     let clock = Clock::system();
     let source = "the command line".to_owned();
-    let about = About { source, notice: None, peer: peer(flags), started: clock.now() };
+    let warnings = flags.warnings.clone();
+    let about = About { source, warnings, notice: None, peer: peer(flags), started: clock.now() };
     let daemon = Daemon::new(clock, clouds, &settings, about, None);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("there is no file to reload: restart instead".to_owned()) }));
     Ok(daemon.serve(listeners, &guarding, settings, reload, signals::terminated()).await?)
@@ -155,6 +156,7 @@ fn job(run: &StackdriverRun) -> Job {
         aggregations: Vec::new(),
         buckets: Vec::new(),
         labels: Vec::new(),
+        timestamps: true,
         timing,
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Deliberately absent: quotas (`aws/gated`), paging and repetition of failed pages (`aws/fetch`, `aws/discover`).
 
+mod assumed;
 mod call;
 mod credentials;
 pub(in crate::aws) mod failure;
@@ -13,9 +14,8 @@ pub mod put;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -39,6 +39,7 @@ use crate::aws::signed::{self, Signer};
 use crate::aws::xml::Element;
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
+use assumed::Assumed;
 use call::{Calls, Place};
 use credentials::{Kept, Maker, Unbooked};
 pub use http::{Emulator, Network, Profile};
@@ -58,8 +59,6 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
 const ALIAS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The tagging API's page size, its maximum.
 const RESOURCES_PER_PAGE: i32 = 100;
-/// The name under which assumed roles appear in CloudTrail.
-const SESSION_NAME: &str = "raingauge";
 
 /// Makes one [`Api`] for each (role, region), whatever the number of jobs, sharing connections and, for each role,
 /// credentials and account id.
@@ -103,13 +102,10 @@ impl Clients {
         if access.fips {
             loader = loader.use_fips(true);
         }
-        if let Some(name) = &network.profile.name {
-            loader = loader.profile_name(name);
+        if network.dual_stack {
+            loader = loader.use_dual_stack(true);
         }
-        if let Some(file) = &network.profile.file {
-            let files = EnvConfigFiles::builder().include_default_config_file(true);
-            loader = loader.profile_files(files.with_file(EnvConfigFileKind::Credentials, file).build());
-        }
+        loader = of_profile(loader, &network.profile);
         if let Some(emulator) = &network.emulator {
             let keys = Credentials::new(&emulator.access_key_id, "simulated", None, None, "emulator");
             let region = Region::new(emulator.region.clone());
@@ -117,7 +113,9 @@ impl Clients {
         }
         let mut base = loader.load().await;
         if let Some(own) = base.credentials_provider() {
-            let fresh = network.emulator.is_none().then(|| reading_anew(http_client, base.region().cloned()));
+            let region = base.region().cloned();
+            let fresh = || reading_anew(http_client, region, network.profile.clone());
+            let fresh = network.emulator.is_none().then(fresh);
             let kept = SharedCredentialsProvider::new(Kept::own(own, fresh));
             base = base.to_builder().credentials_provider(kept).build();
         }
@@ -176,7 +174,7 @@ impl Clients {
         let assumed = Unbooked::default();
         let config = match &role.arn {
             None => self.base.clone(),
-            Some(arn) => self.assumed(arn, role.external_id.as_ref(), region, assumed.clone()).await,
+            Some(arn) => self.assumed(arn, role.external_id.as_ref(), region, assumed.clone()),
         };
         let shared = Arc::new(RoleAccess { config, identity: Identity::default(), assumed });
         roles.insert(role.clone(), Arc::clone(&shared));
@@ -185,13 +183,7 @@ impl Clients {
 
     /// The configuration with the role's credentials. STS is asked in `sts-region`, else in the SDK's region, else (where
     /// YACE would fail at every collection) in the job's.
-    async fn assumed(
-        &self,
-        arn: &Text,
-        external_id: Option<&Text>,
-        job_region: &Text,
-        unbooked: Unbooked,
-    ) -> SdkConfig {
+    fn assumed(&self, arn: &Text, external_id: Option<&Text>, job_region: &Text, unbooked: Unbooked) -> SdkConfig {
         let region = match (&self.access.sts_region, self.base.region()) {
             (Some(region), _) => Region::new(region.to_string()),
             (None, Some(region)) => region.clone(),
@@ -200,17 +192,9 @@ impl Clients {
         // STS counts for the account of the role, which its ARN names.
         let account = arn.split(':').nth(4).unwrap_or_default().into();
         let place = Place { region: region.as_ref().into(), account };
-        let mut role = AssumeRoleProvider::builder(arn.to_string())
-            .session_name(SESSION_NAME)
-            .configure(&self.base)
-            .region(region);
-        if let Some(id) = external_id {
-            role = role.external_id(id.to_string());
-        }
-        let provider = match self.base.credentials_provider() {
-            Some(own) => role.build_from_provider(own).await,
-            None => role.build().await,
-        };
+        let own = self.base.to_builder().region(region).build();
+        let sts = aws_sdk_sts::Client::new(&own);
+        let provider = Assumed { sts, arn: Text::clone(arn), external_id: external_id.cloned() };
         self.base
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(Kept::assumed(
@@ -223,10 +207,23 @@ impl Clients {
     }
 }
 
+/// With the profile, and the file, that somebody chose.
+fn of_profile(mut loader: ConfigLoader, profile: &Profile) -> ConfigLoader {
+    if let Some(name) = &profile.name {
+        loader = loader.profile_name(name);
+    }
+    if let Some(file) = &profile.file {
+        let files = EnvConfigFiles::builder().include_default_config_file(true);
+        loader = loader.profile_files(files.with_file(EnvConfigFileKind::Credentials, file).build());
+    }
+    loader
+}
+
 /// Goes through environment, profiles and the rest again, since the chain that the SDK made at the start remembers them.
-fn reading_anew(http_client: SharedHttpClient, region: Option<Region>) -> Maker {
+fn reading_anew(http_client: SharedHttpClient, region: Option<Region>, profile: Profile) -> Maker {
     Box::new(move || {
         let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client.clone());
+        let loader = of_profile(loader, &profile);
         let region = region.clone();
         Box::pin(async move { loader.region(region).load().await.credentials_provider() })
     })
@@ -541,4 +538,24 @@ fn timestamp(t: &DateTime) -> Timestamp {
 
 fn date_time(t: Timestamp) -> DateTime {
     DateTime::from_millis(t.as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys that never end are read again every minute: from the same profile, not from whatever else is there.
+    #[tokio::test]
+    async fn a_chosen_profile_stays_chosen_when_it_is_read_again() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("credentials");
+        let profile =
+            |name: &str, key: &str| format!("[{name}]\naws_access_key_id = {key}\naws_secret_access_key = s\n");
+        std::fs::write(&file, profile("default", "WRONG") + &profile("chosen", "RIGHT")).unwrap();
+        let profile = Profile { name: Some("chosen".into()), file: Some(file.display().to_string()) };
+        let network = Network { profile: profile.clone(), ..Network::default() };
+        let again = reading_anew(http::client(&network).unwrap(), Some(Region::new("eu-west-1")), profile);
+        let credentials = again().await.unwrap().provide_credentials().await.unwrap();
+        assert_eq!(credentials.access_key_id(), "RIGHT");
+    }
 }

@@ -110,6 +110,7 @@ fn job(written: &WrittenJob, index: usize, report: &mut Report) -> Job {
         aggregations: written.aggregations.value.iter().map(|a| aggregation(a, report)).collect(),
         buckets: written.buckets.value.iter().map(|b| bucket_rule(b, report)).collect(),
         labels: written.labels.clone(),
+        timestamps: true,
         timing: Timing {
             interval,
             inventory_interval: inventory_interval.unwrap_or(INVENTORY_INTERVAL),

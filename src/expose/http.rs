@@ -10,7 +10,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -39,6 +40,7 @@ const GRACE: Duration = Duration::from_secs(3);
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json; charset=utf-8";
 
 /// What the routes need.
 #[derive(Clone)]
@@ -49,6 +51,8 @@ pub struct Web {
     pub ready: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// What the status page shows.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+    /// The program's version.
+    pub version: &'static str,
     /// Loads the configuration again; the error says why it cannot be used.
     pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
     /// The steady time, by which jobs age.
@@ -90,7 +94,8 @@ pub fn router(web: Web) -> Router {
     let common = Router::new()
         .route("/-/healthy", get(|| async { text(StatusCode::OK, "healthy\n") }))
         .route("/-/ready", get(ready))
-        .route("/-/reload", post(reload));
+        .route("/-/reload", post(reload))
+        .route(status::API_PATH, get(status_json));
     let routes = match manners {
         Manners::Native => common
             .route("/", get(show_status))
@@ -253,9 +258,26 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     values.join(",")
 }
 
+/// The page; its links are relative, so that it works behind a prefix.
 async fn show_status(State(web): State<Arc<Web>>) -> Response {
-    let html = status::html(&(web.status)());
-    ([(CONTENT_TYPE, HTML), (CACHE_CONTROL, "no-store")], html).into_response()
+    let (to_root, metrics) = match &web.manners {
+        Manners::Native | Manners::Yace => ("", "metrics"),
+        Manners::Stackdriver(site) => ("../", site.cloud_path.as_str()),
+    };
+    let html = status::html(&(web.status)(), to_root, metrics);
+    let headers = [
+        (CONTENT_TYPE, HTML),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, status::policy()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "same-origin"),
+    ];
+    (headers, html).into_response()
+}
+
+async fn status_json(State(web): State<Arc<Web>>) -> Response {
+    let headers = [(CONTENT_TYPE, JSON), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (headers, status::json(&(web.status)())).into_response()
 }
 
 async fn ready(State(web): State<Arc<Web>>) -> Response {
@@ -279,7 +301,7 @@ async fn yace_reload(method: Method, state: State<Arc<Web>>) -> Response {
 }
 
 async fn yace_landing(State(web): State<Arc<Web>>) -> Response {
-    ([(CONTENT_TYPE, HTML)], status::yace_landing(&(web.status)().version)).into_response()
+    ([(CONTENT_TYPE, HTML)], status::yace_landing(web.version)).into_response()
 }
 
 fn text(status: StatusCode, text: impl Into<Body>) -> Response {

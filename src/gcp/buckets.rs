@@ -121,7 +121,7 @@ fn power(mut base: f64, mut exponent: u32) -> f64 {
 
 impl Counts {
     /// The sample of a histogram with these counts.
-    pub fn at(self, at: Timestamp, created: Option<Timestamp>) -> Histogram {
+    pub fn at(self, at: Option<Timestamp>, created: Option<Timestamp>) -> Histogram {
         let Self { bounds, counts, all, count, sum } = self;
         Histogram { bounds, counts: counts.into(), all, count, sum, at, created }
     }

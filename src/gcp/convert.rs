@@ -165,10 +165,12 @@ impl<'a> Converter<'a> {
 
     /// What is shown of an amount at a time.
     pub fn sample(&self, amount: Amount, at: Timestamp, created: Option<Timestamp>) -> Sample {
+        let at = self.job.timestamps.then_some(at);
+        let number = |n| Sample::Number(at.map_or(Cell::untimed(n), |at| Cell::timed(n, at)));
         match amount {
             #[expect(clippy::cast_precision_loss, reason = "a page's numbers are floats")]
-            Amount::Integer(n) => Sample::Number(Cell::timed(n as f64, at)),
-            Amount::Number(n) => Sample::Number(Cell::timed(n, at)),
+            Amount::Integer(n) => number(n as f64),
+            Amount::Number(n) => number(n),
             Amount::Counts(counts) => {
                 let counts = match self.keep {
                     Some(keep) => counts.kept(keep),

@@ -110,6 +110,9 @@ pub struct Job {
     pub buckets: Vec<BucketRule>,
     /// Labels that every series gets, where it has none of that name.
     pub labels: Vec<(Text, Text)>,
+    /// Samples show Google's time. Without it a scraper takes its own: for a demo whose time runs ahead, since Prometheus
+    /// refuses what lies in the future.
+    pub timestamps: bool,
     /// When it runs.
     pub timing: Timing,
 }
@@ -295,6 +298,7 @@ pub(crate) mod tests {
             aggregations: Vec::new(),
             buckets: Vec::new(),
             labels: Vec::new(),
+            timestamps: true,
             timing: Timing {
                 interval: Interval::Fixed(Duration::from_secs(60)),
                 inventory_interval: Duration::from_secs(300),

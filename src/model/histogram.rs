@@ -64,8 +64,8 @@ pub struct Histogram {
     pub count: u64,
     /// Their sum.
     pub sum: f64,
-    /// The sample's time.
-    pub at: Timestamp,
+    /// The sample's time, where it has its own.
+    pub at: Option<Timestamp>,
     /// Since when it counts, where that is known.
     pub created: Option<Timestamp>,
 }

@@ -146,6 +146,7 @@ fn settings(flags: &[String]) -> GcpSettings {
         aggregations: Vec::new(),
         buckets: Vec::new(),
         labels: Vec::new(),
+        timestamps: true,
         timing: Timing {
             interval: Interval::Fixed(Duration::from_secs(60)),
             inventory_interval: Duration::from_secs(300),
