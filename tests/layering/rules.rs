@@ -171,7 +171,7 @@ pub(crate) const WALL_TIME: &[&[&str]] = &[
 ];
 
 /// The one reader of wall time; and signing, which needs the machine's true time whatever our clock shows.
-pub(crate) const WALL_TIME_ONLY_IN: &[&str] = &["clock.rs", "aws/signed.rs"];
+pub(crate) const WALL_TIME_ONLY_IN: &[&str] = &["clock.rs", "aws/signed.rs", "gcp/client/signed.rs"];
 
 /// Files (or folders with a trailing `/`) below `src/` that take values and return values.
 pub(crate) const PURE: &[&str] = &[
