@@ -395,3 +395,29 @@ fn the_control_script_puts_files_where_the_agent_reads_them() {
     assert_eq!((&status["status"], &status["configstatus"]), (&"running".into(), &"configured".into()));
     assert!(!ctl(&["-a", "fetch-config", "-c", "ssm:x"]).status.success());
 }
+
+/// As its container image has it: the whole JSON in a variable.
+#[test]
+fn a_configuration_in_a_variable_is_read() {
+    use std::process::Command;
+    let check = |text: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raingauge"));
+        command.args(["check", "--config", "env:CW_CONFIG_CONTENT"]).env_remove("CW_CONFIG_CONTENT");
+        if let Some(text) = text {
+            command.env("CW_CONFIG_CONTENT", text);
+        }
+        let out = command.output().unwrap();
+        (out.status.code(), String::from_utf8(out.stdout).unwrap())
+    };
+    assert_eq!(check(Some(&with(r#""mem": {"measurement": ["used"]}"#))).0, Some(0));
+    let (status, said) = check(Some(&with(r#""mem": {"measurement": ["nonsense"]}"#)));
+    assert!(status == Some(64) && said.contains("mem measures no"), "{said}");
+    let (status, said) = check(None);
+    assert!(status == Some(64) && said.contains("env:CW_CONFIG_CONTENT"), "{said}");
+    // The agent finds it by itself.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raingauge"));
+    let refused = command.arg("agent").env("CW_CONFIG_CONTENT", with(r#""mem": {"measurement": ["nonsense"]}"#));
+    let out = refused.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(64) && said.contains("mem measures no"), "{said}");
+}

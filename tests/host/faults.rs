@@ -334,13 +334,7 @@ async fn interfaces_that_vanish_and_counters_that_wrap_make_gaps_and_no_nonsense
         };
         seen.push((of("eth0"), of("veth1")));
     }
-    let expected = [
-        (None, None),
-        (Some(5.0), Some(100.0)),
-        (None, None),
-        (Some(10.0), None),
-        (Some(0.0), Some(2.0)),
-    ];
+    let expected = [(None, None), (Some(5.0), Some(100.0)), (None, None), (Some(10.0), None), (Some(0.0), Some(2.0))];
     assert_eq!(seen, expected);
 }
 
