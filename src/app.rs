@@ -90,15 +90,15 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::Run { config, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = LoadOptions::default();
-            let (yace, agent) = (false, None);
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, agent })
+            let (yace, agent, warnings) = (false, None, Vec::new());
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, warnings, agent })
         }
         Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let config = agent_config(config, &|name| std::env::var(name).ok());
             let load = check::agent_options(&config);
-            let (yace, agent) = (false, Some(mode));
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, agent })
+            let (yace, agent, warnings) = (false, Some(mode), Vec::new());
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, warnings, agent })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::StackdriverRun(flags) => stackdriver(&flags),
@@ -149,6 +149,7 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         web_config_file: None,
         state_dir: flags.state_dir.clone(),
         yace: true,
+        warnings: flags.warnings.clone(),
         agent: None,
     })
 }

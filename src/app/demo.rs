@@ -59,7 +59,8 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
     let emulator = Emulator { endpoint_url: cloud.endpoint_url(), access_key_id: "simulated".into(), region };
     let network = Network { emulator: Some(emulator), ..Network::default() };
     let about = About {
-        source: "the demo's own".into(),
+        source: "the demo's own configuration".into(),
+        warnings: Vec::new(),
         notice: Some(format!(
             "This is a simulated cloud: nothing here exists or costs anything. Its time passes {SPEED} times as fast as yours."
         )),
@@ -91,7 +92,11 @@ fn google(spec: &WorldSpec) -> anyhow::Result<Option<GcpSettings>> {
         "gcp:\n  jobs:\n    - {{name: demo, projects: [{projects}], metrics_prefixes: [\"\"], interval: {seconds}s, metrics_interval: 15m}}\n"
     );
     let loaded = config::parse(Path::new("demo.yml"), file.as_bytes(), &LoadOptions::default(), &|_| None)?;
-    Ok(loaded.settings.gcp)
+    let mut settings = loaded.settings.gcp;
+    for job in settings.iter_mut().flat_map(|gcp| &mut gcp.jobs) {
+        job.timestamps = false;
+    }
+    Ok(settings)
 }
 
 fn how_to_use(cloud: &SimCloud, url: &str) -> String {

@@ -86,6 +86,7 @@ impl TestBridge {
             web_config_file: None,
             state_dir: None,
             yace: false,
+            warnings: vec![],
             agent: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
