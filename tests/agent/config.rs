@@ -387,6 +387,13 @@ fn the_control_script_puts_files_where_the_agent_reads_them() {
     let said = std::fs::read_to_string(&environment).unwrap();
     assert!(said.contains("RAINGAUGE_MODE=onPremise\n") && said.contains("/.aws/credentials\n"), "{said}");
     assert!(!ctl(&["-a", "fetch-config", "-m", "moon", "-c", &source("good.json")]).status.success());
+    for (mode, has_facts) in [("onPremise", false), ("ec2", true)] {
+        assert!(ctl(&["-a", "fetch-config", "-m", mode, "-c", "default"]).status.success(), "{mode}");
+        let written = std::fs::read_to_string(path("root/etc/amazon-cloudwatch-agent.d/default")).unwrap();
+        let metrics = settings(&written).push.unwrap().naming;
+        assert_eq!(metrics.global.map(|g| g.facts.len()), has_facts.then_some(4), "{written}");
+    }
+    assert!(ctl(&["-a", "fetch-config", "-c", &source("good.json")]).status.success());
     let refused = ctl(&["-a", "fetch-config", "-c", &source("bad.json"), "-s"]);
     assert!(!refused.status.success() && there.is_file(), "a bad file changes nothing");
     let said = String::from_utf8_lossy(&refused.stdout).into_owned();
