@@ -15,6 +15,7 @@ mod stackdriver;
 mod yace;
 
 pub use kingpin::Signed;
+pub use native::AGENT_CONFIG;
 pub use stackdriver::StackdriverRun;
 
 /// Operating system and processor.

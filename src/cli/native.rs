@@ -9,7 +9,7 @@ use super::{AgentMode, Assumed, Command, Exit, Log, LogFormat, LogLevel, Outside
 
 const DEFAULT_LISTEN: &str = ":5000";
 /// Where the CloudWatch agent's control script puts its configuration.
-const AGENT_CONFIG: &str = "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d";
+pub const AGENT_CONFIG: &str = "/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.d";
 
 /// Cloud metrics into Prometheus, with bounded cost.
 #[derive(Debug, Parser)]
