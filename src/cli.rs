@@ -67,6 +67,15 @@ pub enum Command {
         /// Print the policies that it needs instead.
         iam: bool,
     },
+    /// Says why a metric is missing.
+    Explain {
+        /// The metric.
+        metric: String,
+        /// The configuration.
+        config: PathBuf,
+        /// Whether it may cost more than a cent.
+        yes: bool,
+    },
     /// The simulated cloud alone.
     Sim {
         /// Where to serve.

@@ -81,6 +81,19 @@ enum Words {
         #[arg(long)]
         iam: bool,
     },
+    /// Say why a metric is missing, and what to do (exit status 0 when it is there, 1 when it is missing)
+    Explain {
+        /// As in a query, also with labels: 'aws_sqs_number_of_messages_sent_sum{region="eu-west-1"}'; or
+        /// Namespace/MetricName
+        #[arg(value_name = "METRIC")]
+        metric: String,
+        /// The configuration: raingauge.yml or a YACE file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Go on when that costs more than a cent
+        #[arg(long)]
+        yes: bool,
+    },
     /// Serve the simulated cloud alone, on its real wire protocols
     Sim {
         /// Where to serve
@@ -126,11 +139,12 @@ struct World {
 }
 
 /// Which flags a command has, for the environment.
-const FLAGS: [(&str, &[&str]); 6] = [
+const FLAGS: [(&str, &[&str]); 7] = [
     ("demo", &["web.listen-address", "seed", "resources", "services"]),
     ("run", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("agent", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("check", &["config"]),
+    ("explain", &["config"]),
     ("sim", &["web.listen-address", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
 ];
@@ -151,6 +165,7 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
             Command::Agent { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
+        Words::Explain { metric, config, yes } => Command::Explain { metric, config, yes },
         Words::Sim { listen, world: World { seed, resources, services } } => {
             Command::Sim { listen, seed, resources, services }
         }
