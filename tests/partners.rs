@@ -22,28 +22,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use processes::{Running, aws_at, free_address, get, metrics, raingauge, wait_until, wait_until_ready};
+use processes::{
+    Running, aws_at, free_address, get, is_installed, metrics, prometheus_is_installed, raingauge, wait_until,
+    wait_until_ready,
+};
 use serde_json::Value;
-
-/// Whether a partner is there, tried by running it.
-fn is_installed(partner: &str, hint: &str, mut attempt: Command) -> bool {
-    let works = attempt.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-    if works {
-        return true;
-    }
-    let required = std::env::var("RAINGAUGE_PARTNERS").is_ok_and(|v| v == "required");
-    assert!(!required, "{partner} is not installed ({hint}), and RAINGAUGE_PARTNERS=required");
-    println!("skipped: {partner} is not installed ({hint})");
-    false
-}
-
-fn prometheus_is_installed() -> bool {
-    ["prometheus", "promtool"].into_iter().all(|program| {
-        let mut attempt = Command::new(program);
-        attempt.arg("--version");
-        is_installed(program, "Debian: apt-get install prometheus", attempt)
-    })
-}
 
 async fn start_demo(folder: &Path) -> (Running, SocketAddr) {
     let address = free_address();

@@ -35,5 +35,7 @@ for name in yace stackdriver_exporter; do ln -s raingauge "$out/bin/$name"; done
 install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$out/etc/ssl/certs/ca-certificates.crt"
 echo 'nobody:x:65534:65534:nobody:/:/bin/false' | install -D -m 0644 /dev/stdin "$out/etc/passwd"
 install -d -m 1777 "$out/tmp"
+# For --state-dir: a new volume that is mounted there takes these rights over, so that whoever the container runs as can write.
+install -d -m 1777 "$out/var/lib/raingauge"
 install -d -m 0755 -o "$(id -u)" "$out/etc/raingauge"
 du -sh "$out"

@@ -92,7 +92,11 @@ fn google(spec: &WorldSpec) -> anyhow::Result<Option<GcpSettings>> {
         "gcp:\n  jobs:\n    - {{name: demo, projects: [{projects}], metrics_prefixes: [\"\"], interval: {seconds}s, metrics_interval: 15m}}\n"
     );
     let loaded = config::parse(Path::new("demo.yml"), file.as_bytes(), &LoadOptions::default(), &|_| None)?;
-    Ok(loaded.settings.gcp)
+    let mut settings = loaded.settings.gcp;
+    for job in settings.iter_mut().flat_map(|gcp| &mut gcp.jobs) {
+        job.timestamps = false;
+    }
+    Ok(settings)
 }
 
 fn how_to_use(cloud: &SimCloud, url: &str) -> String {

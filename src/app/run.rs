@@ -19,13 +19,13 @@ use crate::app::{common_config, keeper, listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
 use crate::aws::metadata::Endpoint;
+use crate::cli::AgentMode;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::guard::Guarding;
-use crate::expose::http::{self, Manners, Stackdriver, Web};
+use crate::expose::http::{self, Manners, Web};
 use crate::expose::status::Configuration;
-
 use crate::host::root::Root;
 use crate::model::{Text, Timestamp};
 use crate::state::StateDir;
@@ -35,9 +35,11 @@ use crate::work::demand::{Demand, Drive};
 use crate::work::readiness::Readiness;
 
 mod applying;
+mod sets;
 mod status;
 
 use applying::{Applied, Regions, Wanted};
+use sets::Sets;
 
 /// Where people expect YACE, and now us.
 const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
@@ -65,8 +67,8 @@ pub struct RunOptions {
     pub yace: bool,
     /// What was said about the command line.
     pub warnings: Vec<String>,
-    /// Listen nowhere unless somebody says where: the CloudWatch agent does not.
-    pub is_agent: bool,
+    /// In the place of the CloudWatch agent, on such a machine: listen nowhere unless somebody says where, as that does not.
+    pub agent: Option<AgentMode>,
 }
 
 /// Why the daemon did not start.
@@ -84,8 +86,9 @@ pub enum StartError {
 pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let loaded = load(&options)?;
     let mut network = network::from_env()?;
-    if options.is_agent {
+    if let Some(mode) = options.agent {
         network = common_config::apply(Path::new(COMMON_CONFIG), network)?;
+        network.profile = common_config::profile(mode, network.profile, &|name| std::env::var(name).ok());
     }
     Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);
@@ -212,7 +215,7 @@ fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
         return options.listen_addresses.clone();
     }
     let of_file = &settings.web.listen_addresses;
-    if of_file.is_empty() && options.is_agent {
+    if of_file.is_empty() && options.agent.is_some() {
         Vec::new()
     } else if of_file.is_empty() {
         vec![DEFAULT_LISTEN_ADDRESS.to_owned()]
@@ -321,6 +324,7 @@ pub struct Daemon {
     started_at: Timestamp,
     applied: Arc<Mutex<Option<Applied>>>,
     wanted: Arc<tokio::sync::Mutex<Wanted>>,
+    sets: Sets,
     /// Whether there are workers.
     started: Arc<watch::Sender<bool>>,
 }
@@ -380,6 +384,7 @@ impl Daemon {
             regions: Arc::default(),
             applied: Arc::default(),
             wanted: Arc::default(),
+            sets: Sets::default(),
             started: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -471,25 +476,10 @@ impl Daemon {
     }
 
     fn manners(&self) -> Manners {
-        match (&self.about.peer, &self.demand) {
-            (Peer::Yace, _) => Manners::Yace,
-            (Peer::Stackdriver(peer), Some(demand)) => {
-                let (demand, started) = (Arc::clone(demand), self.started.subscribe());
-                Manners::Stackdriver(Arc::new(Stackdriver {
-                    cloud_path: peer.cloud_path.clone(),
-                    telemetry_path: peer.telemetry_path.clone(),
-                    prefixes: peer.prefixes.clone(),
-                    scraped: Arc::new(move || {
-                        let (demand, mut started) = (Arc::clone(&demand), started.clone());
-                        Box::pin(async move {
-                            // Before that there is nobody who could collect. An error means the end of the daemon.
-                            let _ = started.wait_for(|started| *started).await;
-                            demand.scraped().await;
-                        })
-                    }),
-                }))
-            }
-            (Peer::None | Peer::Stackdriver(_), _) => Manners::Native,
+        match &self.about.peer {
+            Peer::Yace => Manners::Yace,
+            Peer::Stackdriver(peer) => Manners::Stackdriver(Arc::new(self.site(peer))),
+            Peer::None => Manners::Native,
         }
     }
 }

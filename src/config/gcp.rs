@@ -305,12 +305,13 @@ fn job(written: &WrittenJob, index: usize, report: &mut Report) -> Job {
         deltas: Deltas {
             aggregate,
             ttl: seconds(&written.aggregate_deltas_ttl).unwrap_or(Deltas::default().ttl),
-            mixes_bounds: false,
+            peers_way: false,
         },
         descriptors: Descriptors { ttl: Duration::ZERO, only_google: false, active_only: true },
         aggregations: written.aggregations.value.iter().map(|a| aggregation(a, report)).collect(),
         buckets: written.buckets.value.iter().map(|b| bucket_rule(b, report)).collect(),
         labels: written.labels.clone(),
+        timestamps: true,
         timing: Timing {
             interval,
             inventory_interval: inventory_interval.unwrap_or(INVENTORY_INTERVAL),

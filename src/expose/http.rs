@@ -72,6 +72,9 @@ pub enum Manners {
     Stackdriver(Arc<Stackdriver>),
 }
 
+/// See [`Stackdriver::scraped`].
+pub type Scraped = Arc<dyn Fn(Vec<String>) -> BoxFuture<'static, Option<Arc<Exposition>>> + Send + Sync>;
+
 /// What stackdriver_exporter's flags say about its routes.
 pub struct Stackdriver {
     /// Where the cloud's metrics are.
@@ -80,8 +83,9 @@ pub struct Stackdriver {
     pub telemetry_path: String,
     /// What `?collect=` may narrow: the configured beginnings of metric types.
     pub prefixes: Vec<String>,
-    /// Somebody wants the cloud's metrics: returns when they are as fresh as promised.
-    pub scraped: Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
+    /// Somebody wants the cloud's metrics; of what `?collect=` says, where that is not empty. Returns when they are as fresh
+    /// as promised; the pages, where those values have some of their own.
+    pub scraped: Scraped,
 }
 
 /// All routes.
@@ -176,16 +180,32 @@ async fn stackdriver(site: Arc<Stackdriver>, State(web): State<Arc<Web>>, uri: U
         return if is_there { landing().into_response() } else { text(StatusCode::NOT_FOUND, "404 page not found\n") };
     }
     let mut part = PagePart { share: Share::Apart, cloud: None };
+    let mut exposition = Arc::clone(&web.exposition);
     if is_cloud {
-        (site.scraped)().await;
+        let values = collected(&uri);
         part.share = if is_telemetry { Share::All } else { Share::Beside };
-        part.cloud = Some(collected(&site, &uri));
+        part.cloud = Some(match (site.scraped)(values.clone()).await {
+            Some(own) => {
+                exposition = own;
+                Selection::Everything
+            }
+            None => site.selection(values),
+        });
     }
     let (accept, encodings) = (joined(&headers, &ACCEPT), joined(&headers, &ACCEPT_ENCODING));
-    answer(web.exposition.scrape_part(part, &accept, &encodings, (web.clock)()).await)
+    answer(exposition.scrape_part(part, &accept, &encodings, (web.clock)()).await)
 }
 
 impl Stackdriver {
+    /// The part of the usual page that some values ask for.
+    fn selection(&self, mut values: Vec<String>) -> Selection {
+        if values.is_empty() {
+            return Selection::Everything;
+        }
+        values.retain(|value| self.prefixes.iter().any(|prefix| value.starts_with(prefix)));
+        Selection::Only(values)
+    }
+
     /// Whether a path is the cloud's, and whether it is the program's own. A path that ends with a slash is everything below
     /// it that has no path of its own.
     fn serves(&self, path: &str) -> (bool, bool) {
@@ -201,17 +221,16 @@ impl Stackdriver {
     }
 }
 
-/// What `?collect=` asks for. An empty value is as good as none.
-fn collected(site: &Stackdriver, uri: &Uri) -> Selection {
+/// What `?collect=` asks for, sorted, each once. An empty value alone is as good as none.
+fn collected(uri: &Uri) -> Vec<String> {
     let query = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default();
     let mut values: Vec<String> = query.into_iter().filter(|(name, _)| name == "collect").map(|(_, v)| v).collect();
     values.sort();
     values.dedup();
     if values.iter().all(String::is_empty) {
-        return Selection::Everything;
+        values.clear();
     }
-    values.retain(|value| site.prefixes.iter().any(|prefix| value.starts_with(prefix)));
-    Selection::Only(values)
+    values
 }
 
 fn answer(page: Result<Page, PageError>) -> Response {

@@ -133,7 +133,7 @@ impl<'a> Converter<'a> {
     fn series(&mut self, series: &TimeSeries, out: &mut Converted) -> Result<(), Unshown> {
         let distribution = series.value_type == ValueType::Distribution;
         let kind = match (series.kind, series.value_type) {
-            (MetricKind::Other, _) | (_, ValueType::Other) => return Ok(()),
+            (MetricKind::Other, _) | (_, ValueType::Text | ValueType::Other) => return Ok(()),
             (_, ValueType::Distribution) => Kind::Histogram,
             (MetricKind::Gauge | MetricKind::Delta, _) => Kind::Gauge,
             (MetricKind::Cumulative, _) => Kind::Counter,
@@ -162,10 +162,12 @@ impl<'a> Converter<'a> {
 
     /// What is shown of an amount at a time.
     pub fn sample(&self, amount: Amount, at: Timestamp, created: Option<Timestamp>) -> Sample {
+        let at = self.job.timestamps.then_some(at);
+        let number = |n| Sample::Number(at.map_or(Cell::untimed(n), |at| Cell::timed(n, at)));
         match amount {
             #[expect(clippy::cast_precision_loss, reason = "a page's numbers are floats")]
-            Amount::Integer(n) => Sample::Number(Cell::timed(n as f64, at)),
-            Amount::Number(n) => Sample::Number(Cell::timed(n, at)),
+            Amount::Integer(n) => number(n as f64),
+            Amount::Number(n) => number(n),
             Amount::Counts(counts) => {
                 let counts = match self.keep {
                     Some(keep) => counts.kept(keep),

@@ -290,7 +290,8 @@ impl Snapshot {
 
     /// Puts the samples of a histogram's series, as [`Self::put`] does.
     pub fn put_histograms(&mut self, position: usize, samples: Arc<[Histogram]>, now: Timestamp) {
-        let first: Option<Cell> = samples.first().map(|h| Cell::timed(h.sum, h.at));
+        let first: Option<Cell> =
+            samples.first().map(|h| h.at.map_or(Cell::untimed(h.sum), |at| Cell::timed(h.sum, at)));
         self.put(position, first.as_slice(), now);
         let Ok(position) = u32::try_from(position) else { return };
         if first.is_some() {

@@ -58,7 +58,7 @@ fn busy(yace: bool) -> Telemetry {
     t.refused(Refusal::Unauthorized);
     t.state_ignored("damaged");
     t.host_failures(&[failure()]);
-    t.statsd_losses([("malformed_line", 1), ("value", 0), ("series", 0), ("set_member", 0)]);
+    t.statsd_losses([("packet", 0), ("malformed_line", 1), ("value", 0), ("series", 0), ("set_member", 0)]);
     t.next_run(&job(), RunKind::Fetch, now.plus(Duration::from_secs(90)));
     t.tick(both(now), 140, [("good", 1), ("failing", 0), ("waiting", 0)]);
     // A month is only told after a while.

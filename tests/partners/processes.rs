@@ -22,6 +22,27 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks at a state.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Whether a partner is there, tried by running it.
+pub(crate) fn is_installed(partner: &str, hint: &str, mut attempt: Command) -> bool {
+    let works = attempt.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    if works {
+        return true;
+    }
+    let required = std::env::var("RAINGAUGE_PARTNERS").is_ok_and(|v| v == "required");
+    assert!(!required, "{partner} is not installed ({hint}), and RAINGAUGE_PARTNERS=required");
+    println!("skipped: {partner} is not installed ({hint})");
+    false
+}
+
+/// Whether Prometheus and its tool are there.
+pub(crate) fn prometheus_is_installed() -> bool {
+    ["prometheus", "promtool"].into_iter().all(|program| {
+        let mut attempt = Command::new(program);
+        attempt.arg("--version");
+        is_installed(program, "Debian: apt-get install prometheus", attempt)
+    })
+}
+
 /// A child that is killed when the test ends.
 pub(crate) struct Running {
     child: Child,
@@ -43,6 +64,16 @@ impl Running {
         BufReader::new(self.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "it ended without a word: {}", self.log());
         line
+    }
+
+    /// What the first line of its standard output gives that gives something; the output must be a pipe, and stays open.
+    pub(crate) fn find_line<T>(&mut self, find: impl Fn(&str) -> Option<T>) -> T {
+        let mut lines = BufReader::new(self.child.stdout.take().unwrap()).lines();
+        let found = lines.by_ref().map_while(Result::ok).find_map(|line| find(&line));
+        let found = found.unwrap_or_else(|| panic!("it ended without that word: {}", self.log()));
+        // What else it says is read and forgotten, so that the pipe never fills up.
+        std::thread::spawn(move || lines.for_each(drop));
+        found
     }
 
     /// Its process id.

@@ -87,7 +87,7 @@ impl TestBridge {
             state_dir: None,
             yace: false,
             warnings: vec![],
-            is_agent: false,
+            agent: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

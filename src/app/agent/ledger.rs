@@ -61,6 +61,7 @@ impl Ledger {
         telemetry.host_failures(&collected.failures);
         let tally = &collected.statsd;
         telemetry.statsd_losses([
+            ("packet", tally.dropped_packets),
             ("malformed_line", tally.malformed),
             ("value", tally.dropped_values),
             ("series", tally.dropped_series),

@@ -53,7 +53,9 @@ impl Renderer<'_> {
             before.push(b',');
         }
         before.extend_from_slice(b"le=\"");
-        write_time(&mut behind, format, h.at);
+        if let Some(at) = h.at {
+            write_time(&mut behind, format, at);
+        }
         behind.push(b'\n');
         let spelled = h.bounds.spelled().zip(h.counts.iter().copied());
         for (le, count) in spelled.chain(std::iter::once((&b"+Inf"[..], h.all))) {
@@ -117,7 +119,7 @@ mod tests {
     fn histogram(at: Timestamp) -> Histogram {
         let bounds = Arc::new(Bounds::new(vec![1.0, 2.5]));
         let created = Some(Timestamp::from_secs(1));
-        Histogram { bounds, counts: [1, 3].into(), all: 4, count: 4, sum: 5.5, at, created }
+        Histogram { bounds, counts: [1, 3].into(), all: 4, count: 4, sum: 5.5, at: Some(at), created }
     }
 
     /// Families with the labels of one series each; histograms get `samples`.
@@ -155,6 +157,13 @@ mod tests {
         assert_eq!(text, expected);
         let (text, _) = page(&[("m", Kind::Histogram, &[])], &[histogram(AT)], TEXT);
         assert!(text.contains("m_bucket{le=\"1\"} 1 1500\n") && text.contains("m_sum 5.5 1500\n"), "{text}");
+    }
+
+    #[test]
+    fn one_without_a_time_of_its_own_shows_none() {
+        let untimed = Histogram { at: None, ..histogram(AT) };
+        let (text, _) = page(&[("m", Kind::Histogram, &[])], &[untimed], TEXT);
+        assert!(text.contains("m_bucket{le=\"1\"} 1\n") && text.ends_with("m_sum 5.5\nm_count 4\n"), "{text}");
     }
 
     #[test]
