@@ -139,6 +139,8 @@ fn of_the_file() -> Vec<Case> {
         case("a metric that the job does not name", "aws_sqs_sent_message_size_average", "not_named"),
         case("a metric that a pattern excludes", "aws_lambda_throttles_sum", "not_named"),
         case("a namespace without a job", "aws_kafka_bytes_in_per_sec_average", "no_job"),
+        case("an info series", "aws_sqs_info", "name"),
+        case("this machine's metrics", "node_load1", "no_job"),
         case("a region in which no job runs", r#"aws_sqs_number_of_messages_sent_sum{region="us-west-2"}"#, "place"),
         case("an account without a role", r#"aws_sqs_number_of_messages_sent_sum{account_id="000000000001"}"#, "place"),
         case("the wrong region (YACE #187)", SENT, "region").change(JOB, "type: AWS/SQS\n        regions: [ap-south-1]"),

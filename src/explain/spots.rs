@@ -72,6 +72,21 @@ pub fn nowhere(settings: &AwsSettings, wanted: &Wanted) -> Verdict {
             return Verdict::new(Cause::Statistic, STEP, why, "add the statistic to the metric's `statistics`");
         }
     }
+    let is_info = |job: &&Job| wanted.name == naming::info_name(&job.namespace);
+    if let Some(job) = settings.jobs.iter().find(is_info) {
+        let why =
+            format!("info series of {} come with its metrics: one for each resource that the job finds", job.namespace);
+        return Verdict::new(Cause::Name, STEP, why, "explain one of the job's metrics instead");
+    }
+    if wanted.name.starts_with("node_") {
+        let why = "metrics of this machine come from the `agent` section, and no cloud is asked for them";
+        return Verdict::new(
+            Cause::NoJob,
+            STEP,
+            why,
+            "add the plugin to `metrics_collected`, and look at the log of the daemon",
+        );
+    }
     let exported: Vec<String> = entries().flat_map(|(job, metric)| names(job, metric)).collect();
     let like = near(&wanted.name, exported.iter().map(String::as_str));
     if !like.is_empty() {
