@@ -70,6 +70,15 @@ pub enum Command {
         /// Print the policies that it needs instead.
         iam: bool,
     },
+    /// Says why a metric is missing.
+    Explain {
+        /// The metric.
+        metric: String,
+        /// The configuration.
+        config: PathBuf,
+        /// Whether it may cost more than a cent.
+        yes: bool,
+    },
     /// Says what a file will cost.
     Plan(PlanOptions),
     /// The simulated cloud alone.
