@@ -12,6 +12,7 @@ pub mod iam;
 pub mod keeper;
 pub mod listen;
 pub mod network;
+pub mod plan;
 pub mod protection;
 pub mod regions;
 pub mod reload;
@@ -28,11 +29,12 @@ use std::ffi::OsString;
 use std::future::Future;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{self, Command, Log, Outside, StackdriverRun, YaceRun};
+use crate::cli::{self, Command, Log, Outside, PlanOptions, StackdriverRun, YaceRun};
 use crate::config::LoadOptions;
 use crate::sim::{Kind, WorldSpec};
 use crate::telemetry::log::{self, LogSettings};
@@ -83,25 +85,42 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::Run { config, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = LoadOptions::default();
-            let (yace, is_agent) = (false, false);
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
+            let (yace, agent, warnings) = (false, None, Vec::new());
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, warnings, agent })
         }
-        Command::Agent { config, listen_addresses, web_config_file, state_dir, log } => {
+        Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let load = check::agent_options(&config);
-            let (yace, is_agent) = (false, true);
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, is_agent })
+            let (yace, agent, warnings) = (false, Some(mode), Vec::new());
+            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, warnings, agent })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::StackdriverRun(flags) => stackdriver(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
+        Command::Plan(options) => plan(&options),
         Command::YaceVerify { config, log: _ } => verify(&config),
         Command::Healthcheck { url } => {
             in_runtime(healthcheck::healthcheck(url.as_deref()))?;
             Ok(0)
         }
     }
+}
+
+fn plan(options: &PlanOptions) -> anyhow::Result<u8> {
+    let env = |name: &str| std::env::var(name).ok();
+    let (network, root) = (network::from_env()?, agent::root_from(&env));
+    let around = plan::Around { network, google: Arc::new(google::FromEnvironment), root };
+    in_runtime(async {
+        match plan::plan(options, &around, &mut io::stdout()).await {
+            Ok(status) => Ok(status),
+            Err(StartError::Config(mistakes)) => {
+                writeln!(io::stdout(), "{mistakes}")?;
+                Ok(EXIT_BAD_CONFIG)
+            }
+            Err(StartError::Start(e)) => Err(e),
+        }
+    })
 }
 
 fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
@@ -114,7 +133,8 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
         web_config_file: None,
         state_dir: flags.state_dir.clone(),
         yace: true,
-        is_agent: false,
+        warnings: flags.warnings.clone(),
+        agent: None,
     })
 }
 

@@ -49,6 +49,8 @@ pub enum Command {
     },
     /// The daemon in the place of the CloudWatch agent.
     Agent {
+        /// Where this machine is.
+        mode: AgentMode,
         /// The configuration: a file or a directory.
         config: PathBuf,
         /// Where to serve; empty: what the file says, or nowhere.
@@ -67,6 +69,8 @@ pub enum Command {
         /// Print the policies that it needs instead.
         iam: bool,
     },
+    /// Says what a file will cost.
+    Plan(PlanOptions),
     /// The simulated cloud alone.
     Sim {
         /// Where to serve.
@@ -94,6 +98,40 @@ pub enum Command {
         /// The log.
         log: Log,
     },
+}
+
+/// Where an agent's machine is: whose profile it takes when nothing says one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum AgentMode {
+    /// The profile `AmazonCloudWatchAgent`, where there is one.
+    Auto,
+    /// An EC2 instance: no profile.
+    Ec2,
+    /// Somewhere else: the profile `AmazonCloudWatchAgent`.
+    #[value(name = "onPremise", alias = "onPrem", alias = "onpremise", alias = "onprem")]
+    OnPremise,
+}
+
+/// What a plan is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanOptions {
+    /// The configuration.
+    pub config: PathBuf,
+    /// Ask the clouds what the file cannot say.
+    pub live: bool,
+    /// What is assumed otherwise; later ones win.
+    pub resources: Vec<Assumed>,
+    /// For scripts instead of people.
+    pub json: bool,
+}
+
+/// How many resources somebody says that there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assumed {
+    /// Of this job; `None`: of all others.
+    pub job: Option<String>,
+    /// In each place.
+    pub number: u32,
 }
 
 /// The log on stderr.

@@ -56,6 +56,11 @@ impl Store {
         self.view.load_full()
     }
 
+    /// How many series have a value.
+    pub fn present(&self) -> usize {
+        self.view().snapshots.iter().map(|snapshot| snapshot.present()).sum()
+    }
+
     /// The newest snapshot of a slot.
     pub fn get(&self, key: &SlotKey) -> Option<Arc<Snapshot>> {
         self.lock().get(key).cloned()

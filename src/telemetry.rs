@@ -12,6 +12,7 @@ mod process;
 mod push;
 mod stackdriver;
 mod text;
+pub mod totals;
 mod yace;
 
 use std::collections::BTreeMap;
@@ -19,8 +20,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::metrics::{Metrics, fraction_of};
-use self::price::{Dollars, Price};
+use self::price::Price;
 use self::stackdriver::StackdriverCounters;
+use self::totals::{History, Operation, Spent, Totals};
 use self::yace::YaceCounters;
 use crate::model::{Now, Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason, Unshown, Unshowns};
@@ -130,10 +132,12 @@ pub struct Telemetry {
     yace: Option<YaceCounters>,
     stackdriver: Option<StackdriverCounters>,
     prices: Vec<Price>,
-    dollars: Mutex<Dollars>,
+    totals: Mutex<Totals>,
     /// The ages at which a page shows jobs are computed from these when the page is written.
     /// Steady time: a step of the clock is no age.
     fresh_at: Mutex<BTreeMap<(JobLabels, RunKind), Timestamp>>,
+    /// When the next run begins.
+    next_at: Mutex<BTreeMap<(JobLabels, RunKind), Timestamp>>,
     process_started_seconds: Option<f64>,
 }
 
@@ -148,8 +152,9 @@ impl Telemetry {
             yace: settings.yace.then(YaceCounters::default),
             stackdriver: None,
             prices: settings.prices,
-            dollars: Mutex::default(),
+            totals: Mutex::default(),
             fresh_at: Mutex::default(),
+            next_at: Mutex::default(),
             process_started_seconds: process::started_seconds(),
         }
     }
@@ -203,12 +208,11 @@ impl Telemetry {
         }
         m.api_duration.0.get_or_create(&[("operation", call.operation.into())]).observe(call.duration.as_secs_f64());
         // A refused request is not billed.
-        if call.failed.is_none() {
-            self.record_cost(call);
-        }
+        let cost = if call.failed.is_none() { self.record_cost(call) } else { None };
+        lock(&self.totals).call(call, cost);
     }
 
-    fn record_cost(&self, call: &Call) {
+    fn record_cost(&self, call: &Call) -> Option<price::Dollars> {
         let m = &self.metrics;
         let MetricsRequested { per_statistic, per_block_of_five } = call.metrics;
         for (reading, count) in [("per_statistic", per_statistic), ("per_block", per_block_of_five)] {
@@ -225,7 +229,7 @@ impl Telemetry {
             let labels = [("region", Text::clone(&call.region)), ("account", Text::clone(&call.account))];
             m.series_returned.get_or_create(&labels).inc_by(call.series_returned);
         }
-        let Some(cost) = price::of(call, &self.prices) else { return };
+        let cost = price::of(call, &self.prices)?;
         for (reading, dollars) in [("per_statistic", cost.per_statistic), ("per_block", cost.per_block)] {
             let labels = [
                 ("operation", call.operation.into()),
@@ -235,12 +239,56 @@ impl Telemetry {
             ];
             m.dollars.get_or_create(&labels).inc_by(dollars);
         }
-        lock(&self.dollars).add(cost);
+        Some(cost)
     }
 
     /// What all calls so far cost, for the status page.
-    pub fn estimated_dollars(&self) -> Dollars {
-        *lock(&self.dollars)
+    pub fn spent(&self) -> Spent {
+        lock(&self.totals).spent()
+    }
+
+    /// What each operation of a service did since the start, for the status page.
+    pub fn operations(&self) -> Vec<(&'static str, &'static str, Operation)> {
+        lock(&self.totals).operations()
+    }
+
+    /// The last hours, for the status page.
+    pub fn history(&self) -> History {
+        lock(&self.totals).history()
+    }
+
+    /// What the process takes of the machine's memory; `None` where there is no `/proc`.
+    pub fn resident_memory_bytes(&self) -> Option<f64> {
+        process::resident_bytes()
+    }
+
+    /// Time has passed: to be told every few seconds, with what there is.
+    pub fn tick(&self, now: Now, series: usize, jobs: [(&'static str, usize); 3]) {
+        let spent = {
+            let mut totals = lock(&self.totals);
+            totals.tick(now, series);
+            totals.spent()
+        };
+        let m = &self.metrics;
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        m.series.set(count(series));
+        for (state, n) in jobs {
+            m.jobs.get_or_create(&[("state", state.into())]).set(count(n));
+        }
+        for (reading, today, month) in [
+            ("per_statistic", spent.today.per_statistic, spent.month.map(|d| d.per_statistic)),
+            ("per_block", spent.today.per_block, spent.month.map(|d| d.per_block)),
+        ] {
+            m.dollars_today.get_or_create(&[("reading", reading.into())]).set(today);
+            if let Some(month) = month {
+                m.dollars_a_month.get_or_create(&[("reading", reading.into())]).set(month);
+            }
+        }
+    }
+
+    /// When the job's next run begins, on the steady clock.
+    pub fn next_run(&self, job: &JobLabels, kind: RunKind, at: Timestamp) {
+        lock(&self.next_at).insert((job.clone(), kind), at);
     }
 
     /// Counts a finished run of a job. A run without failures is a success; `series` and `resources` are shown when they
@@ -258,6 +306,7 @@ impl Telemetry {
     ) {
         let m = &self.metrics;
         let run = run_labels(job, kind);
+        lock(&self.totals).failures(failures.len());
         m.job_runs.get_or_create(&run).inc();
         m.job_duration.get_or_create(&run).set(took.as_secs_f64());
         for failure in failures {
@@ -307,8 +356,9 @@ impl Telemetry {
         let m = &self.metrics;
         for kind in RunKind::ALL {
             lock(&self.fresh_at).remove(&(job.clone(), kind));
+            lock(&self.next_at).remove(&(job.clone(), kind));
             let run = run_labels(job, kind);
-            for family in [&m.job_last_success, &m.job_age, &m.job_duration] {
+            for family in [&m.job_last_success, &m.job_age, &m.job_duration, &m.job_next_run] {
                 family.remove(&run);
             }
             m.job_runs.remove(&run);
@@ -398,6 +448,10 @@ impl Telemetry {
         for ((job, kind), at) in &*lock(&self.fresh_at) {
             let age = now.since(*at).as_secs_f64();
             self.metrics.job_age.get_or_create(&run_labels(job, *kind)).set(age);
+        }
+        for ((job, kind), at) in &*lock(&self.next_at) {
+            let wait = at.since(now).as_secs_f64();
+            self.metrics.job_next_run.get_or_create(&run_labels(job, *kind)).set(wait);
         }
         let mut families = text::parse(&self.metrics.encode());
         families.extend(process::families(self.process_started_seconds));

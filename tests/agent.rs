@@ -19,3 +19,5 @@ mod drill;
 mod metadata;
 #[path = "agent/push.rs"]
 mod push;
+#[path = "agent/statsd.rs"]
+mod statsd;

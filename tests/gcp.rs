@@ -12,5 +12,11 @@
 mod bridge;
 #[path = "gcp/drill.rs"]
 mod drill;
+#[path = "gcp/drop_in.rs"]
+mod drop_in;
 #[path = "gcp/front_door.rs"]
 mod front_door;
+#[path = "partners/processes.rs"]
+mod processes;
+#[path = "gcp/wrong.rs"]
+mod wrong;

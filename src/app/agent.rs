@@ -42,7 +42,7 @@ const SHOWN_INTERVAL: Duration = Duration::from_secs(15);
 const SHOWN_DEADLINE: Duration = Duration::from_secs(60);
 /// Values that could not be read again go after this time.
 const SHOWN_STALE_AFTER: Duration = Duration::from_secs(300);
-/// Failures of one pass that are logged; the counter has all.
+/// Failures that are new in one pass and are logged; the counter has all.
 const LOGGED_FAILURES: usize = 5;
 /// What is collected waits so long for what the instance says about itself, so that its first data have their dimensions.
 const HOLD: Duration = Duration::from_secs(10);
@@ -172,7 +172,7 @@ impl Work {
         let now = self.around.shared.clock.read();
         let host = self.settings.host.clone();
         let (collector, failures) = Collector::start(self.around.root.clone(), host, now).await;
-        let first = Collected { failures, ..Collected::default() };
+        let first = Collected { news: failures.clone(), failures, ..Collected::default() };
         let showing = tokio::spawn(show(self.around.clone(), self.stop.clone()));
         self.send(spool, ledger, collector, first).await;
         if let Err(e) = showing.await {
@@ -261,7 +261,7 @@ struct Sending {
 impl Out {
     fn take(&mut self, collected: Collected) {
         self.ledger.collected(&collected);
-        for failure in collected.failures.iter().take(LOGGED_FAILURES) {
+        for failure in collected.news.iter().take(LOGGED_FAILURES) {
             let (reason, advice) = (failure.reason.as_str(), failure.reason.advice());
             tracing::warn!(reason, advice, "failed to {failure}");
         }
@@ -299,7 +299,8 @@ impl Out {
     }
 }
 
-fn data_of(namer: &mut Namer, measurement: &Measurement) -> crate::push::namer::Named {
+/// What CloudWatch shall have of a measurement.
+pub(in crate::app) fn data_of(namer: &mut Namer, measurement: &Measurement) -> crate::push::namer::Named {
     let name = measurement.name();
     let unit = StandardUnit::new(measurement.unit.as_str()).unwrap_or(StandardUnit::NONE);
     let reading = Reading { job: measurement.job, name: &name, unit, tags: &measurement.tags };

@@ -127,15 +127,17 @@ impl Bridge {
         !self.running.lock().await.is_empty()
     }
 
-    /// Drops values when they are stale, and writes down what is to survive, until the bridge stops.
+    /// Drops values when they are stale, keeps the history, and writes down what is to survive, until the bridge stops.
     pub async fn sweep(&self) {
         let sweeping = async {
             loop {
-                tokio::time::sleep(SWEEP_INTERVAL).await;
-                let gone = self.shared.store.sweep(self.shared.clock.read().steady);
+                let now = self.shared.clock.read();
+                let gone = self.shared.store.sweep(now.steady);
+                self.shared.telemetry.tick(now, self.shared.store.present(), self.shared.states.count());
                 if gone > 0 {
                     tracing::warn!(series = gone, "values were not confirmed for too long and are no longer shown");
                 }
+                tokio::time::sleep(SWEEP_INTERVAL).await;
             }
         };
         let saving = async {
@@ -389,6 +391,7 @@ impl Workers {
             failures: &outcome.failures,
             left_out: outcome.left_out.as_ref(),
         };
+        telemetry.next_run(labels, kind, facts.next);
         if let Some(left_out) = &outcome.left_out {
             telemetry.left_out(labels, left_out.series);
         }

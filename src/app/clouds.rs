@@ -52,6 +52,12 @@ impl Clouds {
         Self { aws, google, keepers, found: Arc::default() }
     }
 
+    /// The same where nothing outlives the process.
+    #[must_use]
+    pub fn without_keepers(&self) -> Self {
+        Self { keepers: None, ..self.clone() }
+    }
+
     /// The targets of AWS' jobs, in the file's order.
     pub async fn aws_targets(&self, settings: &AwsSettings) -> anyhow::Result<Vec<Target>> {
         let clients = Arc::new(Clients::load(settings.access.clone(), &self.aws).await?);

@@ -10,6 +10,7 @@ use anyhow::Context;
 
 use crate::app::network::{read_bundle, with_scheme};
 use crate::aws::client::{Network, Profile};
+use crate::cli::AgentMode;
 
 /// The largest file that is read; the packaged one has a kilobyte.
 const MAX_BYTES: u64 = 64 << 10;
@@ -55,6 +56,36 @@ pub fn apply(path: &Path, network: Network) -> anyhow::Result<Network> {
     })
 }
 
+/// The profile that the CloudWatch agent takes on premises when nothing says one.
+const ON_PREMISES: &str = "AmazonCloudWatchAgent";
+
+/// The profile of a machine of that kind. Without a word about its kind, the agent's own profile counts where it is.
+pub fn profile(mode: AgentMode, known: Profile, env: &dyn Fn(&str) -> Option<String>) -> Profile {
+    let set = |name: &str| env(name).filter(|value| !value.is_empty());
+    let is_there = || {
+        let file = known.file.clone().or_else(|| set("AWS_SHARED_CREDENTIALS_FILE"));
+        let file = file.or_else(|| set("HOME").map(|home| format!("{home}/.aws/credentials")));
+        file.is_some_and(|file| has_section(Path::new(&file), ON_PREMISES))
+    };
+    let wants = match mode {
+        AgentMode::Ec2 => false,
+        AgentMode::OnPremise => true,
+        AgentMode::Auto => is_there(),
+    };
+    if known.name.is_some() || set("AWS_PROFILE").is_some() || !wants {
+        return known;
+    }
+    Profile { name: Some(ON_PREMISES.to_owned()), ..known }
+}
+
+/// Whether a file of profiles has this one.
+fn has_section(file: &Path, name: &str) -> bool {
+    let is_small = std::fs::metadata(file).is_ok_and(|meta| meta.len() <= MAX_BYTES);
+    let text = is_small.then(|| std::fs::read_to_string(file).ok()).flatten().unwrap_or_default();
+    let header = |line: &str| Some(line.trim().strip_prefix('[')?.split_once(']')?.0.trim() == name);
+    text.lines().any(|line| header(line).unwrap_or_default())
+}
+
 /// `section.key` → value.
 fn parse(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let (mut section, mut values) = (String::new(), BTreeMap::new());
@@ -86,6 +117,34 @@ fn unquoted(value: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_premises_the_agent_s_profile_has_the_credentials() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join(".aws")).unwrap();
+        let home = place.path().display().to_string();
+        let file = place.path().join(".aws/credentials");
+        let chosen = |mode, known: Profile, more: Option<(&'static str, &'static str)>| {
+            let env = |name: &str| match more {
+                Some((key, value)) if key == name => Some(value.to_owned()),
+                _ => (name == "HOME").then(|| home.clone()),
+            };
+            profile(mode, known, &env).name
+        };
+        let none = Profile::default;
+        assert_eq!(chosen(AgentMode::Auto, none(), None), None, "there is no file");
+        std::fs::write(&file, "[default]\naws_access_key_id = A\n#[AmazonCloudWatchAgent]\n").unwrap();
+        assert_eq!(chosen(AgentMode::Auto, none(), None), None, "there is no such profile");
+        assert_eq!(chosen(AgentMode::OnPremise, none(), None).as_deref(), Some(ON_PREMISES), "said is said");
+        std::fs::write(&file, "[default]\n[ AmazonCloudWatchAgent ]\naws_access_key_id = A\n").unwrap();
+        assert_eq!(chosen(AgentMode::Auto, none(), None).as_deref(), Some(ON_PREMISES));
+        assert_eq!(chosen(AgentMode::Ec2, none(), None), None);
+        assert_eq!(chosen(AgentMode::OnPremise, none(), Some(("AWS_PROFILE", "mine"))), None, "the SDK reads that one");
+        let mine = Profile { name: Some("common".into()), ..none() };
+        assert_eq!(chosen(AgentMode::OnPremise, mine, None).as_deref(), Some("common"));
+        let elsewhere = Profile { file: Some(file.display().to_string()), ..none() };
+        assert_eq!(chosen(AgentMode::Auto, elsewhere, Some(("HOME", "/nowhere"))).as_deref(), Some(ON_PREMISES));
+    }
 
     #[test]
     fn the_packaged_file_and_a_filled_one_are_understood() {

@@ -59,7 +59,8 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
     let emulator = Emulator { endpoint_url: cloud.endpoint_url(), access_key_id: "simulated".into(), region };
     let network = Network { emulator: Some(emulator), ..Network::default() };
     let about = About {
-        source: "the demo's own".into(),
+        source: "the demo's own configuration".into(),
+        warnings: Vec::new(),
         notice: Some(format!(
             "This is a simulated cloud: nothing here exists or costs anything. Its time passes {SPEED} times as fast as yours."
         )),

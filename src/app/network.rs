@@ -26,6 +26,7 @@ pub fn from_env() -> anyhow::Result<Network> {
         ca_bundle: ca_bundle("AWS_CA_BUNDLE")?,
         endpoints,
         profile: Profile::default(),
+        dual_stack: false,
         emulator: None,
     })
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
-use crate::app::states::error_of;
+use crate::app::states::failure_of;
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::{AwsSettings, Job, Role};
 use crate::aws::regions;
-use crate::expose::status::JobError;
+use crate::expose::status::JobFailure;
 use crate::model::Text;
 use crate::seam::Failure;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{RunKind, Telemetry};
 
 /// Roles whose regions are asked for at the same time.
 const ROLES_IN_FLIGHT: usize = 8;
@@ -62,7 +62,7 @@ pub struct LookUp {
     telemetry: Arc<Telemetry>,
     roles: BTreeMap<Role, Duration>,
     known: Known,
-    failed: BTreeMap<Role, JobError>,
+    failed: BTreeMap<Role, JobFailure>,
 }
 
 impl LookUp {
@@ -89,7 +89,7 @@ impl LookUp {
     }
 
     /// Roles without known regions, and why.
-    pub fn unknown(&self) -> BTreeMap<Role, JobError> {
+    pub fn unknown(&self) -> BTreeMap<Role, JobFailure> {
         self.failed
             .iter()
             .filter(|(role, _)| !self.known.contains_key(*role))
@@ -165,7 +165,7 @@ impl LookUp {
                     let (reason, advice) = (failure.reason.as_str(), failure.reason.advice());
                     let whose = role.arn.as_deref().unwrap_or("own credentials");
                     tracing::warn!(role = whose, reason, advice, "failed to find the account's regions: {failure}");
-                    self.failed.extend(error_of(&[failure]).map(|error| (role, error)));
+                    self.failed.insert(role, failure_of(&failure, RunKind::Discover));
                 }
             }
         }

@@ -19,12 +19,13 @@ use crate::app::{common_config, keeper, listen, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
 use crate::aws::metadata::Endpoint;
+use crate::cli::AgentMode;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::guard::Guarding;
-use crate::expose::http::{self, Manners, Stackdriver, Web};
-use crate::expose::status::{Cost, Status};
+use crate::expose::http::{self, Manners, Web};
+use crate::expose::status::Configuration;
 use crate::host::root::Root;
 use crate::model::{Text, Timestamp};
 use crate::state::StateDir;
@@ -34,8 +35,11 @@ use crate::work::demand::{Demand, Drive};
 use crate::work::readiness::Readiness;
 
 mod applying;
+mod sets;
+mod status;
 
 use applying::{Applied, Regions, Wanted};
+use sets::Sets;
 
 /// Where people expect YACE, and now us.
 const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
@@ -45,11 +49,6 @@ const COMMON_CONFIG: &str = "/opt/aws/amazon-cloudwatch-agent/etc/common-config.
 const DRAIN: Duration = Duration::from_secs(4);
 /// What readiness waits for before it knows the jobs.
 const STARTING: &str = "the configuration is being applied";
-
-/// Before this, dollars a month would be a guess: a start asks for everything at once.
-const MIN_UPTIME_FOR_A_RATE: Duration = Duration::from_secs(900);
-/// Thirty days.
-const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -66,8 +65,10 @@ pub struct RunOptions {
     pub state_dir: Option<PathBuf>,
     /// Behave as YACE does: its routes, its counters.
     pub yace: bool,
-    /// Listen nowhere unless somebody says where: the CloudWatch agent does not.
-    pub is_agent: bool,
+    /// What was said about the command line.
+    pub warnings: Vec<String>,
+    /// In the place of the CloudWatch agent, on such a machine: listen nowhere unless somebody says where, as that does not.
+    pub agent: Option<AgentMode>,
 }
 
 /// Why the daemon did not start.
@@ -85,8 +86,9 @@ pub enum StartError {
 pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let loaded = load(&options)?;
     let mut network = network::from_env()?;
-    if options.is_agent {
+    if let Some(mode) = options.agent {
         network = common_config::apply(Path::new(COMMON_CONFIG), network)?;
+        network.profile = common_config::profile(mode, network.profile, &|name| std::env::var(name).ok());
     }
     Clients::check(&network).map_err(anyhow::Error::from)?;
     let addresses = addresses(&options, &loaded.settings);
@@ -152,6 +154,7 @@ pub async fn run_in(
     let about = About {
         source: options.config.display().to_string(),
         notice: None,
+        warnings: warnings(&options, &loaded),
         peer: if options.yace || loaded.settings.dialect == Dialect::Yace { Peer::Yace } else { Peer::None },
         started: clock.now(),
     };
@@ -201,12 +204,18 @@ pub fn load(options: &RunOptions) -> Result<Loaded, Mistakes> {
     Ok(loaded)
 }
 
+/// For the status page.
+fn warnings(options: &RunOptions, loaded: &Loaded) -> Vec<String> {
+    let of_file = loaded.warnings.iter().map(|warning| format!("{}:{warning}", options.config.display()));
+    options.warnings.iter().cloned().chain(of_file).collect()
+}
+
 fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
     if !options.listen_addresses.is_empty() {
         return options.listen_addresses.clone();
     }
     let of_file = &settings.web.listen_addresses;
-    if of_file.is_empty() && options.is_agent {
+    if of_file.is_empty() && options.agent.is_some() {
         Vec::new()
     } else if of_file.is_empty() {
         vec![DEFAULT_LISTEN_ADDRESS.to_owned()]
@@ -219,9 +228,12 @@ fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
 /// read later wins.
 async fn reload(daemon: Daemon, options: RunOptions) -> Result<(), String> {
     let _turn = daemon.applying.lock().await;
-    let read = tokio::task::spawn_blocking(move || load(&options)).await;
+    let read =
+        tokio::task::spawn_blocking(move || load(&options).map(|loaded| (warnings(&options, &loaded), loaded))).await;
+    let mut said = None;
     let applied = match read {
-        Ok(Ok(loaded)) => {
+        Ok(Ok((warnings, loaded))) => {
+            said = Some(warnings);
             daemon.warn_of_restart(&loaded.settings);
             daemon.apply(&loaded.settings).await.map_err(|e| format!("{e:#}"))
         }
@@ -233,7 +245,12 @@ async fn reload(daemon: Daemon, options: RunOptions) -> Result<(), String> {
         Ok(()) => tracing::info!("configuration reloaded"),
         Err(e) => tracing::error!("failed to reload the configuration, the old one goes on: {e}"),
     }
-    *daemon.reload_error.lock().unwrap_or_else(PoisonError::into_inner) = applied.clone().err();
+    let mut configuration = daemon.configuration.lock().unwrap_or_else(PoisonError::into_inner);
+    configuration.reload_error = applied.clone().err();
+    if let Some(warnings) = said.filter(|_| applied.is_ok()) {
+        configuration.warnings = warnings;
+    }
+    drop(configuration);
     applied
 }
 
@@ -250,6 +267,8 @@ fn fixed(settings: &Settings) -> Fixed {
 pub struct About {
     /// The configuration file, or what else it runs on.
     pub source: String,
+    /// What was said about the command line and the file.
+    pub warnings: Vec<String>,
     /// Something to say above everything else.
     pub notice: Option<String>,
     /// In whose place it runs.
@@ -300,9 +319,12 @@ pub struct Daemon {
     fixed: Arc<Fixed>,
     applying: Arc<tokio::sync::Mutex<()>>,
     regions: Arc<Mutex<Regions>>,
-    reload_error: Arc<Mutex<Option<String>>>,
+    configuration: Arc<Mutex<Configuration>>,
+    /// On the steady clock.
+    started_at: Timestamp,
     applied: Arc<Mutex<Option<Applied>>>,
     wanted: Arc<tokio::sync::Mutex<Wanted>>,
+    sets: Sets,
     /// Whether there are workers.
     started: Arc<watch::Sender<bool>>,
 }
@@ -336,6 +358,7 @@ impl Daemon {
             telemetry.state_written(false);
         }
         let (readiness, states) = (Readiness::default(), States::default());
+        let started_at = clock.read().steady;
         let shared = Shared { clock, store, telemetry, readiness, states, warm };
         let bridge = Arc::new(Bridge::new(shared.clone(), clouds::limits(settings), demand.clone()));
         let around = agent::Around {
@@ -353,13 +376,15 @@ impl Daemon {
             demand,
             agent: Arc::new(Agent::new(around)),
             exposition,
+            configuration: Arc::new(Mutex::new(Configuration { reload_error: None, warnings: about.warnings.clone() })),
+            started_at,
             about: Arc::new(about),
             fixed: Arc::new(fixed(settings)),
             applying: Arc::default(),
             regions: Arc::default(),
-            reload_error: Arc::default(),
             applied: Arc::default(),
             wanted: Arc::default(),
+            sets: Sets::default(),
             started: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -448,6 +473,7 @@ impl Daemon {
             exposition: Arc::clone(&self.exposition),
             ready: Arc::new(move || readiness.missing()),
             status: Arc::new(move || daemon.status()),
+            version: env!("CARGO_PKG_VERSION"),
             reload,
             manners: self.manners(),
             clock: Arc::new(move || clock.read().steady),
@@ -455,45 +481,10 @@ impl Daemon {
     }
 
     fn manners(&self) -> Manners {
-        match (&self.about.peer, &self.demand) {
-            (Peer::Yace, _) => Manners::Yace,
-            (Peer::Stackdriver(peer), Some(demand)) => {
-                let (demand, started) = (Arc::clone(demand), self.started.subscribe());
-                Manners::Stackdriver(Arc::new(Stackdriver {
-                    cloud_path: peer.cloud_path.clone(),
-                    telemetry_path: peer.telemetry_path.clone(),
-                    prefixes: peer.prefixes.clone(),
-                    scraped: Arc::new(move || {
-                        let (demand, mut started) = (Arc::clone(&demand), started.clone());
-                        Box::pin(async move {
-                            // Before that there is nobody who could collect. An error means the end of the daemon.
-                            let _ = started.wait_for(|started| *started).await;
-                            demand.scraped().await;
-                        })
-                    }),
-                }))
-            }
-            (Peer::None | Peer::Stackdriver(_), _) => Manners::Native,
-        }
-    }
-
-    fn status(&self) -> Status {
-        let Shared { clock, store, telemetry, states, .. } = &self.shared;
-        let now = clock.read().steady;
-        let dollars = telemetry.estimated_dollars().per_statistic;
-        let up = now.since(self.about.started);
-        let month = (up >= MIN_UPTIME_FOR_A_RATE).then(|| dollars / up.as_secs_f64() * MONTH.as_secs_f64());
-        Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            now,
-            started: self.about.started,
-            source: self.about.source.clone(),
-            reload_error: self.reload_error.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            notice: self.about.notice.clone(),
-            series: store.view().snapshots.iter().map(|s| s.present()).sum(),
-            cost: Some(Cost { since_start: dollars, month }),
-            jobs: states.all(),
-            push: states.push(),
+        match &self.about.peer {
+            Peer::Yace => Manners::Yace,
+            Peer::Stackdriver(peer) => Manners::Stackdriver(Arc::new(self.site(peer))),
+            Peer::None => Manners::Native,
         }
     }
 }

@@ -81,7 +81,8 @@ pub async fn run(flags: &StackdriverRun) -> Result<(), StartError> {
     let listeners = listen::bind(&flags.listen_addresses).await?;
     let clock = Clock::system();
     let source = "the command line".to_owned();
-    let about = About { source, notice: None, peer: peer(flags), started: clock.now() };
+    let warnings = flags.warnings.clone();
+    let about = About { source, warnings, notice: None, peer: peer(flags), started: clock.now() };
     let daemon = Daemon::new(clock, clouds, &settings, about, None);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("there is no file to reload: restart instead".to_owned()) }));
     Ok(daemon.serve(listeners, &guarding, settings, reload, signals::terminated()).await?)
@@ -146,7 +147,7 @@ fn job(run: &StackdriverRun) -> Job {
         window,
         fill_missing_labels: run.fill_missing_labels,
         drop_delegated_projects: run.drop_delegated_projects,
-        deltas: Deltas { aggregate: run.aggregate_deltas, ttl: run.aggregate_deltas_ttl, mixes_bounds: run.on_scrape },
+        deltas: Deltas { aggregate: run.aggregate_deltas, ttl: run.aggregate_deltas_ttl, peers_way: run.on_scrape },
         descriptors: Descriptors {
             ttl: run.descriptor_cache_ttl,
             only_google: run.descriptor_cache_only_google,
@@ -178,7 +179,7 @@ mod tests {
     fn on_scrape_is_as_the_peer() {
         let gcp = settings(&run("--collect.on-scrape --monitoring.aggregate-deltas")).gcp.unwrap();
         let (job, retries) = (&gcp.jobs[0], &gcp.access.retries);
-        assert!(!job.window.continues && job.deltas.mixes_bounds && !job.holds());
+        assert!(!job.window.continues && job.deltas.peers_way && !job.holds());
         assert_eq!((retries.most, &*retries.statuses, retries.timeout), (0, &[503][..], Some(Duration::from_secs(10))));
         assert!(!retries.honours_retry_after);
     }
@@ -187,7 +188,7 @@ mod tests {
     fn in_the_background_nothing_is_lost() {
         let gcp = settings(&run("--monitoring.aggregate-deltas")).gcp.unwrap();
         let (job, retries) = (&gcp.jobs[0], &gcp.access.retries);
-        assert!(job.window.continues && !job.deltas.mixes_bounds && job.holds());
+        assert!(job.window.continues && !job.deltas.peers_way && job.holds());
         assert!(retries.most > 0 && retries.statuses.contains(&429) && retries.honours_retry_after);
         assert_eq!(job.timing.interval, Interval::Auto { least: Duration::from_secs(60) });
     }

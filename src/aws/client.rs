@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -103,13 +103,10 @@ impl Clients {
         if access.fips {
             loader = loader.use_fips(true);
         }
-        if let Some(name) = &network.profile.name {
-            loader = loader.profile_name(name);
+        if network.dual_stack {
+            loader = loader.use_dual_stack(true);
         }
-        if let Some(file) = &network.profile.file {
-            let files = EnvConfigFiles::builder().include_default_config_file(true);
-            loader = loader.profile_files(files.with_file(EnvConfigFileKind::Credentials, file).build());
-        }
+        loader = of_profile(loader, &network.profile);
         if let Some(emulator) = &network.emulator {
             let keys = Credentials::new(&emulator.access_key_id, "simulated", None, None, "emulator");
             let region = Region::new(emulator.region.clone());
@@ -117,7 +114,9 @@ impl Clients {
         }
         let mut base = loader.load().await;
         if let Some(own) = base.credentials_provider() {
-            let fresh = network.emulator.is_none().then(|| reading_anew(http_client, base.region().cloned()));
+            let region = base.region().cloned();
+            let fresh = || reading_anew(http_client, region, network.profile.clone());
+            let fresh = network.emulator.is_none().then(fresh);
             let kept = SharedCredentialsProvider::new(Kept::own(own, fresh));
             base = base.to_builder().credentials_provider(kept).build();
         }
@@ -223,10 +222,23 @@ impl Clients {
     }
 }
 
+/// With the profile, and the file, that somebody chose.
+fn of_profile(mut loader: ConfigLoader, profile: &Profile) -> ConfigLoader {
+    if let Some(name) = &profile.name {
+        loader = loader.profile_name(name);
+    }
+    if let Some(file) = &profile.file {
+        let files = EnvConfigFiles::builder().include_default_config_file(true);
+        loader = loader.profile_files(files.with_file(EnvConfigFileKind::Credentials, file).build());
+    }
+    loader
+}
+
 /// Goes through environment, profiles and the rest again, since the chain that the SDK made at the start remembers them.
-fn reading_anew(http_client: SharedHttpClient, region: Option<Region>) -> Maker {
+fn reading_anew(http_client: SharedHttpClient, region: Option<Region>, profile: Profile) -> Maker {
     Box::new(move || {
         let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client.clone());
+        let loader = of_profile(loader, &profile);
         let region = region.clone();
         Box::pin(async move { loader.region(region).load().await.credentials_provider() })
     })
@@ -541,4 +553,24 @@ fn timestamp(t: &DateTime) -> Timestamp {
 
 fn date_time(t: Timestamp) -> DateTime {
     DateTime::from_millis(t.as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys that never end are read again every minute: from the same profile, not from whatever else is there.
+    #[tokio::test]
+    async fn a_chosen_profile_stays_chosen_when_it_is_read_again() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("credentials");
+        let profile =
+            |name: &str, key: &str| format!("[{name}]\naws_access_key_id = {key}\naws_secret_access_key = s\n");
+        std::fs::write(&file, profile("default", "WRONG") + &profile("chosen", "RIGHT")).unwrap();
+        let profile = Profile { name: Some("chosen".into()), file: Some(file.display().to_string()) };
+        let network = Network { profile: profile.clone(), ..Network::default() };
+        let again = reading_anew(http::client(&network).unwrap(), Some(Region::new("eu-west-1")), profile);
+        let credentials = again().await.unwrap().provide_credentials().await.unwrap();
+        assert_eq!(credentials.access_key_id(), "RIGHT");
+    }
 }

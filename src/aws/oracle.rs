@@ -66,7 +66,7 @@ pub async fn ask(
 }
 
 /// Whether the window of a metric may lie within three hours.
-fn is_short(metric: &Metric) -> bool {
+pub fn is_short(metric: &Metric) -> bool {
     let cadence = match metric.pace {
         Pace::Auto => cadence_seconds(metric.period_seconds),
         Pace::Every(_) => 0,

@@ -13,7 +13,7 @@ use crate::seam::{Call, Failure, Outcome};
 /// Metrics asked at the same time by one job; the gate decides about the calls of all jobs.
 const METRICS_IN_FLIGHT: usize = 8;
 /// What GetMetricStatistics takes as `Statistics`; everything else is an extended statistic.
-const PLAIN: [&str; 5] = ["Average", "Maximum", "Minimum", "SampleCount", "Sum"];
+pub const PLAIN: [&str; 5] = ["Average", "Maximum", "Minimum", "SampleCount", "Sum"];
 
 /// Asks for every metric of the job that is due; returns whether there was one, and whether any was answered.
 #[expect(clippy::too_many_arguments, reason = "a job, where it is, what it has, and where its answers go")]

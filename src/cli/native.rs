@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{Command, Exit, Log, LogFormat, LogLevel, Outside};
+use super::{AgentMode, Assumed, Command, Exit, Log, LogFormat, LogLevel, Outside, PlanOptions};
 
 const DEFAULT_LISTEN: &str = ":5000";
 /// Where the CloudWatch agent's control script puts its configuration.
@@ -56,6 +56,9 @@ enum Words {
         /// The CloudWatch agent's JSON, or a directory of such files; or raingauge.yml
         #[arg(long, value_name = "FILE|DIRECTORY", default_value = AGENT_CONFIG)]
         config: PathBuf,
+        /// Where this machine is; on premises the profile AmazonCloudWatchAgent has the credentials, as there
+        #[arg(short, long, value_name = "MODE", default_value = "auto")]
+        mode: AgentMode,
         /// Also serve the host's metrics here, for Prometheus; may be repeated
         #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',')]
         listen_addresses: Vec<String>,
@@ -80,6 +83,21 @@ enum Words {
         /// Print the IAM policies that this configuration needs, and nothing else
         #[arg(long)]
         iam: bool,
+    },
+    /// Say what a configuration will cost, before the first call
+    Plan {
+        /// The configuration: raingauge.yml, a YACE file, or the CloudWatch agent's (also a directory of it)
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Ask the clouds what is there, by calls that are free or cost less than a cent a thousand metrics
+        #[arg(long)]
+        live: bool,
+        /// How many resources to assume in each place, of all jobs or of one; may be repeated
+        #[arg(long, value_name = "N|JOB=N", value_parser = assumed)]
+        resources: Vec<Assumed>,
+        /// For whom
+        #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = ["table", "json"])]
+        format: String,
     },
     /// Serve the simulated cloud alone, on its real wire protocols
     Sim {
@@ -126,11 +144,12 @@ struct World {
 }
 
 /// Which flags a command has, for the environment.
-const FLAGS: [(&str, &[&str]); 6] = [
+const FLAGS: [(&str, &[&str]); 7] = [
     ("demo", &["web.listen-address", "seed", "resources", "services"]),
     ("run", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
-    ("agent", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
+    ("agent", &["config", "mode", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("check", &["config"]),
+    ("plan", &["config", "resources", "format"]),
     ("sim", &["web.listen-address", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
 ];
@@ -147,10 +166,13 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
         Words::Run { config, listen_addresses, web_config_file, state_dir, level, format } => {
             Command::Run { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
-        Words::Agent { config, listen_addresses, web_config_file, state_dir, level, format } => {
-            Command::Agent { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
+        Words::Agent { config, mode, listen_addresses, web_config_file, state_dir, level, format } => {
+            Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
+        Words::Plan { config, live, resources, format } => {
+            Command::Plan(PlanOptions { config, live, resources, json: format == "json" })
+        }
         Words::Sim { listen, world: World { seed, resources, services } } => {
             Command::Sim { listen, seed, resources, services }
         }
@@ -158,6 +180,13 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
         Words::Yace { arguments } => return super::yace::parse(&arguments, env),
         Words::StackdriverExporter { arguments } => return super::stackdriver::parse(&arguments, env, file),
     })
+}
+
+/// `10` or `AWS/EC2=10`.
+fn assumed(text: &str) -> Result<Assumed, String> {
+    let (job, number) = text.rsplit_once('=').map_or((None, text), |(job, number)| (Some(job.to_owned()), number));
+    let number = number.parse().map_err(|_| "write a number, or JOB=NUMBER".to_owned())?;
+    Ok(Assumed { job, number })
 }
 
 /// Adds the flags that stand only in the environment. (clap can read it, but only the process's own.)

@@ -192,9 +192,19 @@ fn native_commands() {
             },
         ),
         (
+            "plan --config f --resources 5 --resources=AWS/EC2=7 --format json",
+            Command::Plan(PlanOptions {
+                config: "f".into(),
+                live: false,
+                resources: vec![Assumed { job: None, number: 5 }, Assumed { job: Some("AWS/EC2".into()), number: 7 }],
+                json: true,
+            }),
+        ),
+        (
             "agent --config d --state-dir /s",
             Command::Agent {
                 config: "d".into(),
+                mode: AgentMode::Auto,
                 listen_addresses: vec![],
                 web_config_file: None,
                 log: Log::default(),
@@ -208,6 +218,7 @@ fn native_commands() {
     for (line, code) in [
         ("run", 2),
         ("check", 2),
+        ("plan --config f --resources many", 2),
         ("frobnicate", 2),
         ("run --config f --log.level loud", 2),
         ("--version", 0),

@@ -63,6 +63,7 @@ struct Agent {
     hostname: Option<Text>,
     max_metrics: Option<usize>,
     static_dimensions: Option<bool>,
+    dual_stack: bool,
 }
 
 /// What surrounds the file.
@@ -94,7 +95,7 @@ pub(super) fn settings(root: &Node, path: &Path<'_>, around: &Surroundings<'_>, 
     }
     let agent = match read::value(&sections, "agent") {
         Some(node) => agent(node, &path.key("agent"), around, report),
-        None => Agent::default(),
+        None => Agent { omit_hostname: is_in_container(around), ..Agent::default() },
     };
     let Some(metrics) = read::value(&sections, "metrics") else {
         report.warn(root.spot, path, "nothing to collect: there is no section `metrics`");
@@ -104,7 +105,7 @@ pub(super) fn settings(root: &Node, path: &Path<'_>, around: &Surroundings<'_>, 
 }
 
 fn agent(node: &Node, path: &Path<'_>, around: &Surroundings<'_>, report: &mut Report) -> Agent {
-    let mut agent = Agent::default();
+    let mut agent = Agent { omit_hostname: is_in_container(around), ..Agent::default() };
     for Entry { key, value, .. } in read::object(node, path, report).unwrap_or_default() {
         let path = &path.key(&key);
         match &*key {
@@ -114,7 +115,9 @@ fn agent(node: &Node, path: &Path<'_>, around: &Surroundings<'_>, report: &mut R
                 agent.region = text.and_then(|text| expanded(text, value.spot, path, around, report));
             }
             "credentials" => agent.role_arn = credentials(value, path, around, report),
-            "omit_hostname" => agent.omit_hostname = read::flag(value, path, report).unwrap_or_default(),
+            "omit_hostname" => {
+                agent.omit_hostname = read::flag(value, path, report).unwrap_or(agent.omit_hostname);
+            }
             "hostname" => {
                 let text = read::text(value, path, 0..=1024, report).filter(|t| !t.trim().is_empty());
                 agent.hostname = text.and_then(|text| expanded(text, value.spot, path, around, report));
@@ -125,9 +128,9 @@ fn agent(node: &Node, path: &Path<'_>, around: &Surroundings<'_>, report: &mut R
                 agent.max_metrics = number.and_then(|n| usize::try_from(n).ok());
             }
             "static_dimensions" => agent.static_dimensions = read::flag(value, path, report),
-            "debug" | "quiet" | "usage_data" | "internal" | "use_dualstack_endpoint" => {
-                read::flag(value, path, report);
-            }
+            "debug" => drop(read::flag(value, path, report)),
+            // Its schema does not know the key, so whatever is no boolean is as good as nothing.
+            "use_dualstack_endpoint" => agent.dual_stack = read::is_true(value),
             "logfile" | "aws_sdk_log_level" => drop(read::text(value, path, 0..=4096, report)),
             "service.name" => drop(read::text(value, path, 1..=255, report)),
             "deployment.environment" => drop(read::text(value, path, 1..=259, report)),
@@ -136,6 +139,11 @@ fn agent(node: &Node, path: &Path<'_>, around: &Surroundings<'_>, report: &mut R
         }
     }
     agent
+}
+
+/// What the CloudWatch agent's own image sets: there, hosts are not named unless somebody asks for it.
+fn is_in_container(around: &Surroundings<'_>) -> bool {
+    (around.env)("RUN_IN_CONTAINER").is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// Only `role_arn` may stand there.
@@ -217,11 +225,7 @@ fn metrics(
         None => report.mistake(node.spot, path, "`metrics_collected` is missing: it says what to collect"),
     }
     let naming = NamingRules {
-        host: match (&agent.hostname, agent.omit_hostname) {
-            (_, true) => HostDimension::Omitted,
-            (None, false) => HostDimension::Machine,
-            (Some(name), false) => HostDimension::Named(Text::clone(name)),
-        },
+        host: host_dimension(agent, around),
         global,
         jobs: collected.rules,
         rollups,
@@ -232,12 +236,22 @@ fn metrics(
         namespace,
         region: agent.region.clone(),
         endpoint_url,
+        dual_stack: agent.dual_stack,
         role_arn: own_role.or_else(|| agent.role_arn.clone()),
         flush_interval: flush.map_or(DEFAULT_FLUSH_INTERVAL, Duration::from_secs),
         naming,
         max_metrics: agent.max_metrics.unwrap_or(DEFAULT_MAX_METRICS),
     };
     Some(AgentSettings { host: HostSettings { jobs: collected.jobs }, push: pushes.then_some(push) })
+}
+
+fn host_dimension(agent: &Agent, around: &Surroundings<'_>) -> HostDimension {
+    if agent.omit_hostname {
+        return HostDimension::Omitted;
+    }
+    let of_container =
+        || (around.env)("HOST_NAME").filter(|n| is_in_container(around) && !n.is_empty()).map(Text::from);
+    agent.hostname.clone().or_else(of_container).map_or(HostDimension::Machine, HostDimension::Named)
 }
 
 /// Whether CloudWatch is among the destinations.

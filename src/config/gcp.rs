@@ -305,7 +305,7 @@ fn job(written: &WrittenJob, index: usize, report: &mut Report) -> Job {
         deltas: Deltas {
             aggregate,
             ttl: seconds(&written.aggregate_deltas_ttl).unwrap_or(Deltas::default().ttl),
-            mixes_bounds: false,
+            peers_way: false,
         },
         descriptors: Descriptors { ttl: Duration::ZERO, only_google: false, active_only: true },
         aggregations: written.aggregations.value.iter().map(|a| aggregation(a, report)).collect(),

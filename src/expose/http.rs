@@ -10,7 +10,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -39,6 +40,7 @@ const GRACE: Duration = Duration::from_secs(3);
 
 const PLAIN: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json; charset=utf-8";
 
 /// What the routes need.
 #[derive(Clone)]
@@ -49,6 +51,8 @@ pub struct Web {
     pub ready: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
     /// What the status page shows.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+    /// The program's version.
+    pub version: &'static str,
     /// Loads the configuration again; the error says why it cannot be used.
     pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
     /// The steady time, by which jobs age.
@@ -68,6 +72,9 @@ pub enum Manners {
     Stackdriver(Arc<Stackdriver>),
 }
 
+/// See [`Stackdriver::scraped`].
+pub type Scraped = Arc<dyn Fn(Vec<String>) -> BoxFuture<'static, Option<Arc<Exposition>>> + Send + Sync>;
+
 /// What stackdriver_exporter's flags say about its routes.
 pub struct Stackdriver {
     /// Where the cloud's metrics are.
@@ -76,8 +83,9 @@ pub struct Stackdriver {
     pub telemetry_path: String,
     /// What `?collect=` may narrow: the configured beginnings of metric types.
     pub prefixes: Vec<String>,
-    /// Somebody wants the cloud's metrics: returns when they are as fresh as promised.
-    pub scraped: Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
+    /// Somebody wants the cloud's metrics; of what `?collect=` says, where that is not empty. Returns when they are as fresh
+    /// as promised; the pages, where those values have some of their own.
+    pub scraped: Scraped,
 }
 
 /// All routes.
@@ -86,7 +94,8 @@ pub fn router(web: Web) -> Router {
     let common = Router::new()
         .route("/-/healthy", get(|| async { text(StatusCode::OK, "healthy\n") }))
         .route("/-/ready", get(ready))
-        .route("/-/reload", post(reload));
+        .route("/-/reload", post(reload))
+        .route(status::API_PATH, get(status_json));
     let routes = match manners {
         Manners::Native => common
             .route("/", get(show_status))
@@ -171,16 +180,32 @@ async fn stackdriver(site: Arc<Stackdriver>, State(web): State<Arc<Web>>, uri: U
         return if is_there { landing().into_response() } else { text(StatusCode::NOT_FOUND, "404 page not found\n") };
     }
     let mut part = PagePart { share: Share::Apart, cloud: None };
+    let mut exposition = Arc::clone(&web.exposition);
     if is_cloud {
-        (site.scraped)().await;
+        let values = collected(&uri);
         part.share = if is_telemetry { Share::All } else { Share::Beside };
-        part.cloud = Some(collected(&site, &uri));
+        part.cloud = Some(match (site.scraped)(values.clone()).await {
+            Some(own) => {
+                exposition = own;
+                Selection::Everything
+            }
+            None => site.selection(values),
+        });
     }
     let (accept, encodings) = (joined(&headers, &ACCEPT), joined(&headers, &ACCEPT_ENCODING));
-    answer(web.exposition.scrape_part(part, &accept, &encodings, (web.clock)()).await)
+    answer(exposition.scrape_part(part, &accept, &encodings, (web.clock)()).await)
 }
 
 impl Stackdriver {
+    /// The part of the usual page that some values ask for.
+    fn selection(&self, mut values: Vec<String>) -> Selection {
+        if values.is_empty() {
+            return Selection::Everything;
+        }
+        values.retain(|value| self.prefixes.iter().any(|prefix| value.starts_with(prefix)));
+        Selection::Only(values)
+    }
+
     /// Whether a path is the cloud's, and whether it is the program's own. A path that ends with a slash is everything below
     /// it that has no path of its own.
     fn serves(&self, path: &str) -> (bool, bool) {
@@ -196,17 +221,16 @@ impl Stackdriver {
     }
 }
 
-/// What `?collect=` asks for. An empty value is as good as none.
-fn collected(site: &Stackdriver, uri: &Uri) -> Selection {
+/// What `?collect=` asks for, sorted, each once. An empty value alone is as good as none.
+fn collected(uri: &Uri) -> Vec<String> {
     let query = Query::<Vec<(String, String)>>::try_from_uri(uri).map(|Query(pairs)| pairs).unwrap_or_default();
     let mut values: Vec<String> = query.into_iter().filter(|(name, _)| name == "collect").map(|(_, v)| v).collect();
     values.sort();
     values.dedup();
     if values.iter().all(String::is_empty) {
-        return Selection::Everything;
+        values.clear();
     }
-    values.retain(|value| site.prefixes.iter().any(|prefix| value.starts_with(prefix)));
-    Selection::Only(values)
+    values
 }
 
 fn answer(page: Result<Page, PageError>) -> Response {
@@ -234,9 +258,26 @@ fn joined(headers: &HeaderMap, name: &HeaderName) -> String {
     values.join(",")
 }
 
+/// The page; its links are relative, so that it works behind a prefix.
 async fn show_status(State(web): State<Arc<Web>>) -> Response {
-    let html = status::html(&(web.status)());
-    ([(CONTENT_TYPE, HTML), (CACHE_CONTROL, "no-store")], html).into_response()
+    let (to_root, metrics) = match &web.manners {
+        Manners::Native | Manners::Yace => ("", "metrics"),
+        Manners::Stackdriver(site) => ("../", site.cloud_path.as_str()),
+    };
+    let html = status::html(&(web.status)(), to_root, metrics);
+    let headers = [
+        (CONTENT_TYPE, HTML),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, status::policy()),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "same-origin"),
+    ];
+    (headers, html).into_response()
+}
+
+async fn status_json(State(web): State<Arc<Web>>) -> Response {
+    let headers = [(CONTENT_TYPE, JSON), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (headers, status::json(&(web.status)())).into_response()
 }
 
 async fn ready(State(web): State<Arc<Web>>) -> Response {
@@ -260,7 +301,7 @@ async fn yace_reload(method: Method, state: State<Arc<Web>>) -> Response {
 }
 
 async fn yace_landing(State(web): State<Arc<Web>>) -> Response {
-    ([(CONTENT_TYPE, HTML)], status::yace_landing(&(web.status)().version)).into_response()
+    ([(CONTENT_TYPE, HTML)], status::yace_landing(web.version)).into_response()
 }
 
 fn text(status: StatusCode, text: impl Into<Body>) -> Response {

@@ -1,98 +1,231 @@
-//! The page for people: which jobs there are, how they are and what to do about those that fail. Pure: values in, HTML out.
-//! Everything that is shown is escaped; the page needs nothing from elsewhere.
+//! What the page for people shows, as values: the JSON at `/api/v1/status` is this, and the page is a drawing of that JSON.
+//! `docs/status.md` describes every field, a test compares. Pure: values in, text out.
+//!
+//! The page itself (`status.html`, `status.css`, `status.js`) is the same for everybody; its data stand in it as a block of
+//! JSON, so that it is complete with one request. It loads nothing from elsewhere and runs under the strictest policy.
 
-use std::fmt::Write as _;
-use std::time::Duration;
+use std::sync::LazyLock;
 
-use crate::model::Timestamp;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
-/// The page loads itself again after this many seconds.
-const REFRESH_SECONDS: u32 = 10;
+/// Where the JSON is.
+pub const API_PATH: &str = "/api/v1/status";
+
+const TEMPLATE: &str = include_str!("status.html");
+const STYLE: &str = include_str!("status.css");
+const SCRIPT: &str = include_str!("status.js");
+
+/// What a browser may do with the page: run this one script, use this one style sheet, ask us. Nothing else.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text.as_bytes()));
+    format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; img-src data:; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        hash(SCRIPT),
+        hash(STYLE)
+    )
+});
 
 /// What the page shows.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Status {
     /// The program's version.
     pub version: String,
-    /// Now.
-    pub now: Timestamp,
-    /// When the program started.
-    pub started: Timestamp,
     /// The configuration file, or what else it runs on.
     pub source: String,
-    /// Why the last reload was refused; `None` when it was not.
-    pub reload_error: Option<String>,
     /// Something to say above everything else, such as "this is a simulated cloud".
     pub notice: Option<String>,
-    /// Series in the store.
+    /// Whether every job had its first collection, or gave it up.
+    pub is_ready: bool,
+    /// Now, in Unix time.
+    pub now_timestamp_seconds: f64,
+    /// Since the start.
+    pub uptime_seconds: f64,
+    /// What the process takes of the machine's memory.
+    pub resident_memory_bytes: Option<f64>,
+    /// The configuration.
+    pub configuration: Configuration,
+    /// Series with a value.
     pub series: usize,
-    /// What it costs; `None`: nothing that is billed.
-    pub cost: Option<Cost>,
+    /// Resources in all inventories.
+    pub resources: usize,
+    /// What the calls cost by list price.
+    pub cost: Cost,
+    /// Calls of cloud APIs since the start.
+    pub api: Api,
     /// The jobs, in the order of the configuration.
     pub jobs: Vec<JobStatus>,
     /// What the agent does; `None` where there is none.
-    pub push: Option<PushStatus>,
+    pub agent: Option<PushStatus>,
+    /// The last hours.
+    pub history: History,
+}
+
+/// How the configuration is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Configuration {
+    /// Why the last reload was refused; `None` when it was not.
+    pub reload_error: Option<String>,
+    /// What is worth a look in the file or on the command line.
+    pub warnings: Vec<String>,
+}
+
+/// What calls cost, under both readings of the price list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Cost {
+    /// Every statistic is billed.
+    pub per_statistic: Dollars,
+    /// Up to five statistics of one metric in one request are billed as one.
+    pub per_block: Dollars,
+}
+
+/// Dollars under one reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Dollars {
+    /// Since the start.
+    pub since_start_dollars: f64,
+    /// Since midnight UTC, or the start where that was later.
+    pub today_dollars: f64,
+    /// Thirty days at the rate of the last hours; `None` while that cannot be told.
+    pub month_dollars: Option<f64>,
+}
+
+/// Calls since the start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Api {
+    /// Each page counted, retries not.
+    pub calls: u64,
+    /// After all attempts.
+    pub failed_calls: u64,
+    /// Attempts after the first.
+    pub retries: u64,
+    /// Throttled attempts.
+    pub throttles: u64,
+    /// The same for each operation.
+    pub operations: Vec<Operation>,
+}
+
+/// Calls of one operation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Operation {
+    /// The API: `cloudwatch`.
+    pub service: &'static str,
+    /// Its operation: `GetMetricData`.
+    pub operation: &'static str,
+    /// As in [`Api`].
+    pub calls: u64,
+    /// As in [`Api`].
+    pub failed_calls: u64,
+    /// As in [`Api`].
+    pub retries: u64,
+    /// As in [`Api`].
+    pub throttles: u64,
+    /// By list price, every statistic counted.
+    pub dollars: f64,
 }
 
 /// What the agent does.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PushStatus {
     /// Where it writes.
     pub namespace: String,
     /// Different metrics in the last hour.
     pub metrics: usize,
     /// What they cost by list price.
-    pub dollars_a_month: f64,
+    pub dollars_per_month: f64,
     /// Data that arrived since the start.
-    pub sent: usize,
+    pub sent_data: usize,
     /// Data that will never be sent.
-    pub lost: usize,
+    pub lost_data: usize,
     /// Data in the queue.
-    pub waiting: usize,
-    /// When data last arrived.
-    pub last_sent: Option<Timestamp>,
-    /// What went wrong last, and what to do about it; `None` since data arrived again.
-    pub failure: Option<(String, String)>,
+    pub waiting_data: usize,
+    /// Since data last arrived.
+    pub last_sent_age_seconds: Option<f64>,
+    /// What went wrong last; `None` since data arrived again.
+    pub failure: Option<JobError>,
 }
 
-/// What the calls cost by list price, every statistic counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Cost {
-    /// Dollars since the start.
-    pub since_start: f64,
-    /// Dollars a month at this rate; `None` while that cannot be told.
-    pub month: Option<f64>,
+/// How a job is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Its last runs were without failures.
+    Good,
+    /// Its last discovery or fetch was not.
+    Failing,
+    /// No fetch has ended yet.
+    #[default]
+    Waiting,
 }
 
 /// A job in one place.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct JobStatus {
+    /// `aws` or `gcp`.
+    pub cloud: &'static str,
     /// What kind of job: `discovery`, `custom`, `static`, …
     pub kind: String,
-    /// Its name.
-    pub name: String,
+    /// Its name: the label `job` of its metrics.
+    pub job: String,
     /// Its region.
     pub region: String,
-    /// The account's id or the role.
+    /// The account's id, the role or the project; empty: the process's own.
     pub account: String,
-    /// When its last run ended.
-    pub last_run: Option<Timestamp>,
-    /// How long that run took.
-    pub took: Option<Duration>,
-    /// When the next run begins; `None` while one is going on.
-    pub next_run: Option<Timestamp>,
+    /// How it is.
+    pub state: State,
     /// Series with a value.
     pub series: Option<usize>,
     /// Resources that the last discovery found.
     pub resources: Option<usize>,
-    /// What went wrong in the last run.
-    pub error: Option<JobError>,
+    /// Series beyond its maxSeries.
+    pub left_out_series: usize,
+    /// The last discovery.
+    pub discover: Run,
+    /// The last fetch.
+    pub fetch: Run,
+    /// What went wrong in the last hour, the newest first; what went wrong in the last runs, first of all.
+    pub failures: Vec<JobFailure>,
     /// What is worth knowing without being wrong.
     pub note: Option<String>,
 }
 
+/// One of the two kinds of run of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Run {
+    /// Since the last run ended; `None`: there was none.
+    pub last_run_age_seconds: Option<f64>,
+    /// How long it took.
+    pub last_run_duration_seconds: Option<f64>,
+    /// Since a run last ended without failures; `None`: none did.
+    pub last_success_age_seconds: Option<f64>,
+    /// Until the next one begins; 0 while one goes on, `None` before the first one has ended.
+    pub next_run_seconds: Option<f64>,
+}
+
+/// What went wrong in the runs of a job.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct JobFailure {
+    /// `discover` or `fetch`.
+    pub run: &'static str,
+    /// The class: one of the fixed set of `raingauge_job_failures_total`.
+    pub reason: &'static str,
+    /// What was tried, on what, and why it failed.
+    pub message: String,
+    /// What to do about it.
+    pub fix: String,
+    /// How often, in the last run in which it occurred.
+    pub count: usize,
+    /// Whether that was the last run.
+    pub is_current: bool,
+    /// Since that run.
+    pub age_seconds: f64,
+}
+
 /// What went wrong, and what to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct JobError {
     /// What was tried, on what, and why it failed.
     pub message: String,
@@ -100,162 +233,60 @@ pub struct JobError {
     pub fix: String,
 }
 
-const STYLE: &str = "\
-:root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1c2330;--dim:#667085;--line:#e4e7ec;--good:#12805c;--bad:#b42318;--badbg:#fef3f2;--wait:#b54708;--accent:#1f6feb}\
-@media(prefers-color-scheme:dark){:root{--bg:#0f131a;--card:#171c25;--ink:#e6e9ef;--dim:#97a1b3;--line:#2a3140;--good:#3fb68b;--bad:#f97066;--badbg:#2b1816;--wait:#f5a34b;--accent:#6ea8fe}}\
-*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,-apple-system,'Segoe UI',sans-serif}\
-main{max-width:76rem;margin:0 auto;padding:2rem 1.25rem}header{display:flex;flex-wrap:wrap;gap:.25rem 1rem;align-items:baseline;margin-bottom:1.25rem}\
-h1{font-size:1.5rem;margin:0}header nav{margin-left:auto}a{color:var(--accent)}.dim{color:var(--dim)}\
-.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(10rem,1fr));gap:.75rem;margin-bottom:1.25rem}\
-.facts div,.table,.note{background:var(--card);border:1px solid var(--line);border-radius:.6rem}.facts div{padding:.7rem .9rem}\
-.facts b{display:block;font-size:1.3rem;font-weight:600;font-variant-numeric:tabular-nums}.facts span{color:var(--dim);font-size:.85rem}\
-.note{padding:.7rem .9rem;margin-bottom:1rem;border-left:4px solid var(--accent);white-space:pre-wrap}.note.bad{border-left-color:var(--bad);background:var(--badbg)}\
-.table{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{padding:.55rem .8rem;text-align:left;white-space:nowrap}\
-th{color:var(--dim);font-size:.8rem;font-weight:600}tbody tr.job td{border-top:1px solid var(--line)}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}\
-.dot{display:inline-block;width:.6rem;height:.6rem;border-radius:50%;margin-right:.55rem;background:var(--good)}.dot.bad{background:var(--bad)}.dot.wait{background:var(--wait)}\
-tr.error td{white-space:normal;padding:0 .8rem .7rem 2rem;color:var(--bad);overflow-wrap:anywhere}tr.error .fix{color:var(--ink)}tr.said td{white-space:normal;padding:0 .8rem .7rem 2rem;color:var(--wait);overflow-wrap:anywhere}footer{margin-top:1rem;font-size:.85rem}";
+/// The last hours, as rows of numbers: the oldest first, each about one step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct History {
+    /// Time between two numbers.
+    pub step_seconds: u64,
+    /// Since the newest step ended.
+    pub age_seconds: f64,
+    /// Series with a value, at the end of the step.
+    pub series: Vec<usize>,
+    /// Calls of cloud APIs in the step.
+    pub calls: Vec<u64>,
+    /// Throttled attempts in the step.
+    pub throttles: Vec<u64>,
+    /// Failures of jobs in the step.
+    pub failures: Vec<u64>,
+    /// Dollars in the step, every statistic counted.
+    pub dollars: Vec<f64>,
+}
 
-/// The page.
-pub fn html(status: &Status) -> String {
-    let mut out = String::with_capacity(8 * 1024);
-    out.push_str("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>raingauge</title>");
-    out.push_str("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">");
-    // Writing into a String cannot fail: so everywhere below.
-    let _ = write!(
-        out,
-        "<meta http-equiv=\"refresh\" content=\"{REFRESH_SECONDS}\"><style>{STYLE}</style></head><body><main>"
-    );
-    header(&mut out, status);
-    facts(&mut out, status);
-    push(&mut out, status);
-    jobs(&mut out, status);
-    let _ = write!(
-        out,
-        "<footer class=\"dim\">Loaded from {}. This page renews itself every {REFRESH_SECONDS} seconds.</footer>",
-        Escaped(&status.source)
-    );
-    out.push_str("</main></body></html>\n");
+/// The JSON.
+pub fn json(status: &Status) -> String {
+    // Plain structs with text keys: there is nothing that could fail.
+    serde_json::to_string(status).unwrap_or_default()
+}
+
+/// The page; `to_root` leads from where it is to `/`, `metrics` from there to the metrics.
+pub fn html(status: &Status, to_root: &str, metrics: &str) -> String {
+    // Nothing in the block can end it.
+    let data = json(status).replace('<', "\\u003c");
+    let api = format!("{to_root}{}", API_PATH.trim_start_matches('/'));
+    let metrics = format!("{to_root}{}", metrics.trim_start_matches('/'));
+    let pieces = [
+        ("STYLE", STYLE.to_owned()),
+        ("SCRIPT", SCRIPT.to_owned()),
+        ("API", Escaped(&api).to_string()),
+        ("METRICS", Escaped(&metrics).to_string()),
+        ("DATA", data),
+    ];
+    let size = TEMPLATE.len() + pieces.iter().map(|(_, text)| text.len()).sum::<usize>();
+    let mut out = String::with_capacity(size);
+    // `{{NAME}}` in the template, and only there: what is put in is never looked at again.
+    let mut parts = TEMPLATE.split("{{");
+    out.extend(parts.next());
+    for part in parts {
+        let (name, rest) = part.split_once("}}").unwrap_or((part, ""));
+        out.extend(pieces.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str()));
+        out.push_str(rest);
+    }
     out
 }
 
-fn header(out: &mut String, status: &Status) {
-    let _ = write!(
-        out,
-        "<header><h1>raingauge</h1><span class=\"dim\">{}</span><nav><a href=\"/metrics\">/metrics</a></nav></header>",
-        Escaped(&status.version)
-    );
-    if let Some(notice) = &status.notice {
-        let _ = write!(out, "<div class=\"note\">{}</div>", Escaped(notice));
-    }
-    if let Some(error) = &status.reload_error {
-        let _ = write!(
-            out,
-            "<div class=\"note bad\">The configuration could not be loaded again; the old one goes on.\n{}</div>",
-            Escaped(error)
-        );
-    }
-}
-
-fn facts(out: &mut String, status: &Status) {
-    let failing = status.jobs.iter().filter(|j| j.error.is_some()).count();
-    let mut facts = vec![
-        (status.series.to_string(), "series"),
-        (status.jobs.len().to_string(), "jobs"),
-        (failing.to_string(), "failing"),
-        (span(status.now.since(status.started)), "running"),
-    ];
-    if let Some(cost) = status.cost {
-        facts.push((dollars(cost.since_start), "spent since the start, list price"));
-        facts.extend(cost.month.map(|month| (dollars(month), "a month at this rate")));
-    }
-    out.push_str("<div class=\"facts\">");
-    for (value, what) in facts {
-        let _ = write!(out, "<div><b>{value}</b><span>{what}</span></div>");
-    }
-    out.push_str("</div>");
-}
-
-fn push(out: &mut String, status: &Status) {
-    let Some(push) = &status.push else { return };
-    let last =
-        push.last_sent.map_or_else(|| "nothing yet".to_owned(), |at| format!("{} ago", span(status.now.since(at))));
-    let facts = [
-        (push.metrics.to_string(), "metrics pushed to CloudWatch"),
-        (dollars(push.dollars_a_month), "a month for them, list price"),
-        (push.sent.to_string(), "data sent"),
-        (push.waiting.to_string(), "data wait"),
-        (push.lost.to_string(), "data lost"),
-        (last, "sent last"),
-    ];
-    let _ = write!(out, "<h2>{}</h2><div class=\"facts\">", Escaped(&push.namespace));
-    for (value, what) in facts {
-        let _ = write!(out, "<div><b>{value}</b><span>{what}</span></div>");
-    }
-    out.push_str("</div>");
-    if let Some((failure, fix)) = &push.failure {
-        let _ = write!(out, "<div class=\"note bad\">{}\n→ {}</div>", Escaped(failure), Escaped(fix));
-    }
-}
-
-fn jobs(out: &mut String, status: &Status) {
-    if status.jobs.is_empty() && status.push.is_some() {
-        return;
-    }
-    if status.jobs.is_empty() {
-        out.push_str("<div class=\"note\">The configuration has no jobs.</div>");
-        return;
-    }
-    out.push_str(
-        "<div class=\"table\"><table><thead><tr><th>Job</th><th>Kind</th><th>Region</th><th>Account</th><th>Last run</th>\
-         <th>Next run</th><th class=\"n\">Resources</th><th class=\"n\">Series</th></tr></thead><tbody>",
-    );
-    for job in &status.jobs {
-        row(out, job, status.now);
-    }
-    out.push_str("</tbody></table></div>");
-}
-
-fn row(out: &mut String, job: &JobStatus, now: Timestamp) {
-    let (class, state) = match (&job.error, job.last_run) {
-        (Some(_), _) => (" bad", "failing"),
-        (None, None) => (" wait", "waiting for the first run"),
-        (None, Some(_)) => ("", "good"),
-    };
-    let _ = write!(
-        out,
-        "<tr class=\"job\"><td><span class=\"dot{class}\" title=\"{state}\"></span>{}</td><td>{}</td><td>{}</td><td>{}</td>",
-        Escaped(&job.name),
-        Escaped(&job.kind),
-        Escaped(&job.region),
-        Escaped(&job.account)
-    );
-    let last = match (job.last_run, job.took) {
-        (None, _) => "–".to_owned(),
-        (Some(at), None) => format!("{} ago", span(now.since(at))),
-        (Some(at), Some(took)) => format!("{} ago, took {}", span(now.since(at)), span(took)),
-    };
-    let next = match job.next_run {
-        None => "now".to_owned(),
-        Some(at) => format!("in {}", span(at.since(now))),
-    };
-    let count = |n: Option<usize>| n.map_or_else(|| "–".to_owned(), |n| n.to_string());
-    let _ = write!(
-        out,
-        "<td>{last}</td><td>{next}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
-        count(job.resources),
-        count(job.series)
-    );
-    if let Some(error) = &job.error {
-        let _ = write!(
-            out,
-            "<tr class=\"error\"><td colspan=\"8\">{}<div class=\"fix\">→ {}</div></td></tr>",
-            Escaped(&error.message),
-            Escaped(&error.fix)
-        );
-    }
-    if let Some(note) = &job.note {
-        let _ = write!(out, "<tr class=\"said\"><td colspan=\"8\">{}</td></tr>", Escaped(note));
-    }
+/// The page's Content-Security-Policy.
+pub fn policy() -> &'static str {
+    &POLICY
 }
 
 /// What YACE answers wherever it has nothing else to say.
@@ -281,29 +312,12 @@ pub fn stackdriver_landing(cloud_path: &str, telemetry_path: &str) -> String {
     )
 }
 
-/// `350 ms`, `12 s`, `5 min`, `3 h 20 min`, `4 d 2 h`.
-fn span(d: Duration) -> String {
-    let seconds = d.as_secs();
-    match seconds {
-        0 if d.is_zero() => "0 s".to_owned(),
-        0 => format!("{} ms", d.as_millis()),
-        1..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
-    }
-}
-
-/// Small sums need more digits.
-fn dollars(amount: f64) -> String {
-    if amount < 1.0 { format!("${amount:.4}") } else { format!("${amount:.2}") }
-}
-
 /// Text in HTML, also inside of quoted attributes.
 struct Escaped<'a>(&'a str);
 
 impl std::fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use std::fmt::Write as _;
         for c in self.0.chars() {
             match c {
                 '&' => f.write_str("&amp;")?,
@@ -319,72 +333,4 @@ impl std::fmt::Display for Escaped<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn job(error: Option<JobError>) -> JobStatus {
-        JobStatus {
-            kind: "discovery".into(),
-            name: "AWS/EC2".into(),
-            region: "eu-west-1".into(),
-            account: "123456789012".into(),
-            last_run: Some(Timestamp::from_secs(940)),
-            took: Some(Duration::from_millis(350)),
-            next_run: Some(Timestamp::from_secs(1240)),
-            series: Some(140),
-            resources: Some(7),
-            error,
-            note: None,
-        }
-    }
-
-    fn status(jobs: Vec<JobStatus>) -> Status {
-        Status { now: Timestamp::from_secs(1000), jobs, ..Status::default() }
-    }
-
-    #[test]
-    fn a_job_shows_what_it_did_and_what_comes_next() {
-        let html = html(&status(vec![job(None)]));
-        for expected in ["AWS/EC2", "eu-west-1", "123456789012", "1 min ago, took 350 ms", "in 4 min", ">140<", ">7<"] {
-            assert!(html.contains(expected), "{expected} is not in {html}");
-        }
-        assert!(!html.contains("class=\"error\""));
-    }
-
-    #[test]
-    fn a_failure_comes_with_its_fix() {
-        let error = JobError { message: "list metrics: denied".into(), fix: "grant it".into() };
-        let html = html(&status(vec![job(Some(error))]));
-        assert!(html.contains("list metrics: denied") && html.contains("grant it") && html.contains("dot bad"));
-    }
-
-    #[test]
-    fn nothing_that_is_shown_can_become_markup() {
-        let evil = "<script>alert('&\"')</script>".to_owned();
-        let error = JobError { message: evil.clone(), fix: evil.clone() };
-        let mut all = job(Some(error));
-        (all.kind, all.name, all.region, all.account) = (evil.clone(), evil.clone(), evil.clone(), evil.clone());
-        all.note = Some(evil.clone());
-        let mut page = status(vec![all]);
-        (page.version, page.source) = (evil.clone(), evil.clone());
-        (page.notice, page.reload_error) = (Some(evil.clone()), Some(evil.clone()));
-        let html = html(&page);
-        assert!(!html.contains("<script") && !html.contains("alert('"), "{html}");
-        assert_eq!(html.matches("&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;").count(), 11);
-        assert!(!yace_landing(&evil).contains("<script"));
-    }
-
-    #[test]
-    fn times_are_short() {
-        for (ms, expected) in [
-            (0, "0 s"),
-            (999, "999 ms"),
-            (59_999, "59 s"),
-            (60_000, "1 min"),
-            (3_600_000, "1 h 0 min"),
-            (90_000_000, "1 d 1 h"),
-        ] {
-            assert_eq!(span(Duration::from_millis(ms)), expected);
-        }
-    }
-}
+mod tests;

@@ -87,7 +87,9 @@ pub enum ValueType {
     Double,
     /// Counts in buckets.
     Distribution,
-    /// Text, money or something else: never shown.
+    /// Text or money: never shown.
+    Text,
+    /// Nobody said what, or something that we do not know.
     #[default]
     Other,
 }

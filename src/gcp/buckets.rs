@@ -1,6 +1,7 @@
 //! Distributions to histograms: the bounds of their buckets, computed bit for bit as the peer computes them, and counts.
 //! Pure.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::gcp::api::{Buckets, Distribution};
@@ -78,7 +79,7 @@ impl Layouts {
 impl Layout {
     fn new(given: &[f64]) -> Self {
         let bounds = Bounds::new(given.to_vec());
-        let last = |bound: &f64| given.iter().rposition(|g| g.total_cmp(bound).is_eq()).unwrap_or(0);
+        let last = |bound: &f64| given.iter().rposition(|g| g.partial_cmp(bound) == Some(Ordering::Equal)).unwrap_or(0);
         let from = if bounds.values() == given {
             (0..given.len()).collect()
         } else {
@@ -207,6 +208,8 @@ mod tests {
         let c = counts(&distribution(explicit(&[2.0, 1.0, 2.0]), &[1, 10, 100, 1000]));
         assert_eq!(c.bounds.values(), [1.0, 2.0]);
         assert_eq!((c.counts, c.all), (vec![11, 111], 1111));
+        let c = counts(&distribution(explicit(&[-0.0, 0.0]), &[1, 10, 100]));
+        assert_eq!((c.counts, c.all), (vec![11], 111), "nothing lies between them");
     }
 
     #[test]

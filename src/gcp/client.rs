@@ -7,6 +7,7 @@ mod body;
 mod credentials;
 mod decode;
 mod exchange;
+mod repair;
 mod splitter;
 mod url;
 

@@ -133,7 +133,7 @@ impl<'a> Converter<'a> {
     fn series(&mut self, series: &TimeSeries, out: &mut Converted) -> Result<(), Unshown> {
         let distribution = series.value_type == ValueType::Distribution;
         let kind = match (series.kind, series.value_type) {
-            (MetricKind::Other, _) | (_, ValueType::Other) => return Ok(()),
+            (MetricKind::Other, _) | (_, ValueType::Text | ValueType::Other) => return Ok(()),
             (_, ValueType::Distribution) => Kind::Histogram,
             (MetricKind::Gauge | MetricKind::Delta, _) => Kind::Gauge,
             (MetricKind::Cumulative, _) => Kind::Counter,

@@ -185,7 +185,7 @@ impl TypeTotals {
         if self.entries.len() < before {
             self.index = self.entries.iter().enumerate().map(|(at, e)| (e.identity.clone(), at)).collect();
         }
-        self.entries.iter_mut().map(|entry| entry.show(now)).collect()
+        self.entries.iter_mut().map(|entry| entry.show(rules, now)).collect()
     }
 }
 
@@ -211,15 +211,16 @@ impl Entry {
 
     /// A counter that got nothing moves on with the minutes, or it would look dead; its time never goes back, and a new
     /// value never has the time of an old one.
-    fn show(&mut self, now: Timestamp) -> Counter {
+    fn show(&mut self, rules: Deltas, now: Timestamp) -> Counter {
         let fresh = std::mem::take(&mut self.fresh);
-        let own = if fresh && self.shown.is_none_or(|shown| shown < self.newest) {
+        let own = if fresh && (rules.peers_way || self.shown.is_none_or(|shown| shown < self.newest)) {
             self.newest
         } else {
             let delay = self.collected.as_millis() - self.newest.as_millis();
             Timestamp::from_millis(minutes(now.as_millis()) - minutes(delay))
         };
         let at = match self.shown {
+            _ if rules.peers_way => own,
             Some(shown) if fresh => own.max(Timestamp::from_millis(shown.as_millis() + 1)),
             Some(shown) => own.max(shown),
             None => own,
@@ -249,7 +250,7 @@ impl Total {
         match (&mut *self, amount) {
             (Self::Integer(total), Amount::Integer(n)) => *total += i128::from(n),
             (Self::Number(total), Amount::Number(n)) => *total += n,
-            (Self::Counts(total), Amount::Counts(counts)) => add_counts(total, counts, rules.mixes_bounds),
+            (Self::Counts(total), Amount::Counts(counts)) => add_counts(total, counts, rules.peers_way),
             (Self::Counts(_), _) | (_, Amount::Counts(_)) => {}
             // Whole numbers became fractions, or the other way round.
             (total, amount) => *total = Self::Number(total.number() + number(&amount)),
@@ -284,7 +285,7 @@ fn number(amount: &Amount) -> f64 {
 }
 
 /// Adds counts; where the bounds differ, the sum has the bounds of both.
-fn add_counts(total: &mut Counts, more: Counts, mixes_bounds: bool) {
+fn add_counts(total: &mut Counts, more: Counts, peers_way: bool) {
     total.all = total.all.saturating_add(more.all);
     total.count = total.count.saturating_add(more.count);
     total.sum += more.sum;
@@ -303,7 +304,7 @@ fn add_counts(total: &mut Counts, more: Counts, mixes_bounds: bool) {
     let at = |counts: &Counts, bound: f64| {
         let values = counts.bounds.values();
         let known = values.partition_point(|v| *v <= bound).checked_sub(1);
-        let same = known.filter(|k| !mixes_bounds || values.get(*k).is_some_and(|v| v.total_cmp(&bound).is_eq()));
+        let same = known.filter(|k| !peers_way || values.get(*k).is_some_and(|v| v.total_cmp(&bound).is_eq()));
         same.and_then(|k| counts.counts.get(k)).copied().unwrap_or(0)
     };
     let sum = |bound: &f64| at(total, *bound).saturating_add(at(&more, *bound));

@@ -18,7 +18,7 @@ use crate::gcp::discover::InventoryReceiver;
 use crate::gcp::inventory::Inventory;
 use crate::gcp::job::{Interval, Job};
 use crate::gcp::plan;
-use crate::gcp::shown::Assembly;
+use crate::gcp::shown::{Assembly, Held};
 use crate::model::{Kind, Now, Snapshot, Text, Timestamp};
 use crate::seam::{Failure, Keeper, Outcome, Progress, Reason, Source};
 
@@ -48,10 +48,8 @@ pub struct Fetch {
 pub(super) struct TypeState {
     /// When it was asked last (wall clock), and answered.
     asked: Option<Timestamp>,
-    /// When what it shows was confirmed (steady clock).
-    confirmed: Timestamp,
     /// What it shows.
-    pub(super) shown: Vec<Shown>,
+    pub(super) held: Vec<Held>,
 }
 
 /// What came of a collection so far.
@@ -132,7 +130,7 @@ impl Fetch {
                     let doing = doing(descriptor, &self.project);
                     outcome.failures.push(Failure { reason: Reason::BadAnswer, doing, message: bad.to_string() });
                     if !self.job.holds() {
-                        state.shown.clear();
+                        state.held.clear();
                     }
                 }
             }
@@ -166,30 +164,32 @@ impl Fetch {
             if whole {
                 totals.settle(collection);
             }
-            shown.extend(self.counters(descriptor, now.wall));
+            let counters = self.counters(descriptor, now.wall);
+            let is_mixed = !counters.is_empty();
+            shown.extend(counters);
+            // Counters belong to every page, so all of them are one.
+            if is_mixed && self.job.fill_missing_labels {
+                convert::fill(&mut shown);
+            }
         }
         let Some(state) = self.types.get_mut(&descriptor.name) else { return };
         if whole {
             state.asked = Some(now.wall);
         }
-        if whole || !self.job.holds() {
-            state.shown = shown;
-            state.confirmed = now.steady;
-        } else {
+        if !whole && self.job.holds() {
             // What came replaces what it names; the rest stays until it is stale.
-            merge(&mut state.shown, shown);
+            forget_named(&mut state.held, &shown);
+        } else {
+            state.held.clear();
         }
+        state.held.extend(shown.into_iter().map(|shown| Held { shown, confirmed: now.steady }));
     }
 
     /// The counters of a metric type, as they are shown.
     fn counters(&mut self, descriptor: &Descriptor, now: Timestamp) -> Vec<Shown> {
         let converter = Converter::new(&self.job, &self.project, descriptor);
         let counters = self.totals.get_or_insert_default().of(&descriptor.name).show(self.job.deltas, now);
-        let mut shown: Vec<Shown> = counters.into_iter().map(|c| converter.counter(c)).collect();
-        if self.job.fill_missing_labels {
-            convert::fill(&mut shown);
-        }
-        shown
+        counters.into_iter().map(|c| converter.counter(c)).collect()
     }
 
     /// What is not listed any more is not shown any more.
@@ -207,9 +207,9 @@ impl Fetch {
             let current = matches!(interval, Interval::Auto { .. })
                 && state.asked.is_some()
                 && !plan::is_due(interval, descriptor, state.asked, now.wall);
-            Some((&**descriptor, state, if current { now.steady } else { state.confirmed }))
+            Some((&**descriptor, &state.held[..], current.then_some(now.steady)))
         });
-        let types: Vec<_> = types.map(|(d, state, confirmed)| (d, &state.shown[..], confirmed)).collect();
+        let types: Vec<_> = types.collect();
         let mut snapshot = self.assembly.snapshot(&types);
         snapshot.drop_stale(now.steady);
         snapshot
@@ -263,12 +263,13 @@ fn shown_for(job: &Job) -> Duration {
     if job.holds() { job.timing.stale_after } else { job.timing.interval.tick() * 3 }
 }
 
-/// Replaces the series of `old` that are in `new`, and adds the others.
-fn merge(old: &mut Vec<Shown>, new: Vec<Shown>) {
-    let class = |s: &Shown| (Text::clone(&s.name), s.labels.clone(), s.kind == Kind::Histogram);
-    let names: HashSet<_> = new.iter().map(class).collect();
-    old.retain(|s| !names.contains(&class(s)));
-    old.extend(new);
+/// Lets those go that are named by what came. Labels that were only filled in name nothing: part of an answer may lack them.
+fn forget_named(held: &mut Vec<Held>, came: &[Shown]) {
+    fn name(s: &Shown) -> (&Text, bool, Vec<(&Text, &Text)>) {
+        (&s.name, s.kind == Kind::Histogram, s.labels.iter().filter(|(_, value)| !value.is_empty()).collect())
+    }
+    let names: HashSet<_> = came.iter().map(name).collect();
+    held.retain(|h| !names.contains(&name(&h.shown)));
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::gcp::naming;
 use crate::model::Text;
 
 /// The domain of Google's public cloud.
@@ -129,7 +130,10 @@ impl Filter {
     /// `PREFIX:EXPRESSION`, cut at the first colon, the prefix in lower case; `None` without a colon or a prefix.
     pub fn parse(text: &str) -> Option<Self> {
         let (prefix, expression) = text.split_once(':')?;
-        (!prefix.is_empty()).then(|| Self { prefix: prefix.to_lowercase().into(), expression: expression.into() })
+        (!prefix.is_empty()).then(|| Self {
+            prefix: prefix.chars().map(naming::small).collect::<String>().into(),
+            expression: expression.into(),
+        })
     }
 }
 
@@ -172,14 +176,14 @@ pub struct Deltas {
     pub aggregate: bool,
     /// A counter that got no point for this long is forgotten.
     pub ttl: Duration,
-    /// When the bounds of a distribution change: `true` adds bound by bound, as the peer does, which may go down from one
-    /// bucket to the next; `false` keeps buckets cumulative.
-    pub mixes_bounds: bool,
+    /// What changes bounds is added bound by bound, which may go down from one bucket to the next, and the time of a counter
+    /// that got nothing is what the peer makes of it, which may go back. `false`: buckets stay cumulative, and times go on.
+    pub peers_way: bool,
 }
 
 impl Default for Deltas {
     fn default() -> Self {
-        Self { aggregate: true, ttl: Duration::from_secs(24 * 3600), mixes_bounds: false }
+        Self { aggregate: true, ttl: Duration::from_secs(24 * 3600), peers_way: false }
     }
 }
 
@@ -308,6 +312,8 @@ pub(crate) mod tests {
         let filter = Filter::parse("T.googleapis.com/F:metric.labels.k=one_of(\"x\",\"y:z\")").unwrap();
         assert_eq!(&*filter.prefix, "t.googleapis.com/f");
         assert_eq!(&*filter.expression, "metric.labels.k=one_of(\"x\",\"y:z\")");
+        // Letter by letter, as Go does it.
+        assert_eq!(&*Filter::parse("İΑΣ/:x=1").unwrap().prefix, "iας/".replace('ς', "σ"));
         assert_eq!(Filter::parse("nocolon"), None);
         assert_eq!(Filter::parse(":empty=1"), None);
     }

@@ -27,12 +27,28 @@ impl Class {
             Self::Lower
         } else if c.is_uppercase() {
             Self::Upper
-        } else if c.is_ascii_digit() {
+        } else if is_digit(c) {
             Self::Digit
         } else {
             Self::Other
         }
     }
+}
+
+/// Where each alphabet's ten decimal digits begin (Unicode's category Nd).
+const DIGITS: [u32; 66] = [
+    0x30, 0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50, 0xed0,
+    0xf20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620,
+    0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0, 0xff10, 0x104a0, 0x10d30, 0x11066, 0x110f0, 0x11136, 0x111d0,
+    0x112f0, 0x11450, 0x114d0, 0x11650, 0x116c0, 0x11730, 0x118e0, 0x11950, 0x11c50, 0x11d50, 0x11da0, 0x16a60,
+    0x16ac0, 0x16b50, 0x1d7ce, 0x1d7d8, 0x1d7e2, 0x1d7ec, 0x1d7f6, 0x1e140, 0x1e2f0, 0x1e950, 0x1fbf0,
+];
+
+fn is_digit(c: char) -> bool {
+    let c = u32::from(c);
+    // The last alphabet that begins before it.
+    let before = DIGITS.partition_point(|first| *first <= c).checked_sub(1);
+    before.and_then(|at| DIGITS.get(at)).is_some_and(|first| c - first < 10)
 }
 
 /// Cuts into runs of one class, a capital before small letters belonging to them, and joins what is left of each.
@@ -64,7 +80,7 @@ fn word(run: &str) -> String {
 }
 
 /// One small letter for each letter, as Go has it: `İ` becomes `i`.
-fn small(c: char) -> char {
+pub(super) fn small(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
@@ -90,6 +106,8 @@ mod tests {
             ("éa", "éa"),
             ("aé", "a"),
             ("İx", "ix"),
+            ("x٣1", "x_٣1"),
+            ("a/٣/b", "a_b"),
             ("//", ""),
             ("", ""),
         ] {

@@ -51,10 +51,11 @@ pub fn aggregation<'a>(job: &'a Job, metric_type: &str) -> Option<&'a Aggregatio
     job.aggregations.iter().find(|a| metric_type.starts_with(&*a.prefix))
 }
 
-/// Whether a metric type is asked for at all: text and money are not shown, so they are not fetched.
+/// Whether a metric type is asked for at all: text and money are not shown, so they are not fetched. What a descriptor does not
+/// say, its series may.
 pub fn is_wanted(job: &Job, descriptor: &Descriptor) -> bool {
     let excluded = job.exclude_prefixes.iter().any(|p| descriptor.metric_type.starts_with(&**p));
-    let shown = descriptor.value_type != ValueType::Other && descriptor.kind != MetricKind::Other;
+    let shown = descriptor.value_type != ValueType::Text;
     // What is aggregated may change its type: text is counted.
     !excluded && (shown || aggregation(job, &descriptor.metric_type).is_some())
 }

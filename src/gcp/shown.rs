@@ -14,8 +14,17 @@ pub struct Assembly {
     stale_after: Duration,
 }
 
-/// A metric type, what it shows, and when that was confirmed (steady clock).
-pub type Part<'a> = (&'a Descriptor, &'a [Shown], Timestamp);
+/// A series that is shown, maybe for some time.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The series.
+    pub shown: Shown,
+    /// When an answer had it last (steady clock).
+    pub confirmed: Timestamp,
+}
+
+/// A metric type and what it shows; a time where all of that is as good as confirmed then.
+pub type Part<'a> = (&'a Descriptor, &'a [Held], Option<Timestamp>);
 
 impl Assembly {
     /// `stale_after`: how long values are shown that are not confirmed.
@@ -29,9 +38,9 @@ impl Assembly {
             self.set = Arc::new(set(parts));
         }
         let mut snapshot = Snapshot::empty(Arc::clone(&self.set), self.stale_after);
-        let all = parts.iter().flat_map(|(_, shown, confirmed)| shown.iter().map(move |s| (s, *confirmed)));
-        for (position, (shown, confirmed)) in all.enumerate() {
-            match &shown.sample {
+        let all = parts.iter().flat_map(|(_, held, all)| held.iter().map(move |h| (h, all.unwrap_or(h.confirmed))));
+        for (position, (held, confirmed)) in all.enumerate() {
+            match &held.shown.sample {
                 Sample::Number(cell) => snapshot.put(position, &[*cell], confirmed),
                 Sample::Histogram(h) => snapshot.put_histograms(position, Arc::new([h.clone()]), confirmed),
             }
@@ -43,8 +52,8 @@ impl Assembly {
     fn fits(&self, parts: &[Part<'_>]) -> bool {
         let series = &self.set.series;
         let mut at = 0;
-        for (descriptor, shown, _) in parts {
-            for one in *shown {
+        for (descriptor, held, _) in parts {
+            for Held { shown: one, .. } in *held {
                 let known = series.get(at).and_then(|key| self.set.describe(*key));
                 let same = known.is_some_and(|(family, labels)| {
                     family.name == one.name
@@ -64,9 +73,9 @@ impl Assembly {
 
 fn set(parts: &[Part<'_>]) -> SeriesSet {
     let mut builder = SeriesSetBuilder::with_labels_as_they_are();
-    for (descriptor, shown, _) in parts {
+    for (descriptor, held, _) in parts {
         builder.origin(&descriptor.metric_type);
-        for one in *shown {
+        for Held { shown: one, .. } in *held {
             let family = builder.family(convert::family(&one.name, descriptor, one.kind));
             let labels = builder.labels(one.labels.clone());
             builder.push(family, labels);

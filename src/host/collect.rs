@@ -26,8 +26,10 @@ const FIRST_PASS_AFTER: Duration = Duration::from_secs(1);
 pub struct Collected {
     /// The measurements.
     pub measurements: Vec<Measurement>,
-    /// What failed, each for the log.
+    /// What failed, each to be counted.
     pub failures: Vec<Failure>,
+    /// Those of them that were not there in the job's pass before: for the log.
+    pub news: Vec<Failure>,
     /// What statsd counted since the last pass.
     pub statsd: Tally,
 }
@@ -48,6 +50,10 @@ struct Running {
     last: Option<Last>,
     guard: Guard<Result<Sample, Unreadable>>,
     listener: Option<Listener>,
+    /// Packets that the kernel had dropped by the pass before.
+    dropped_packets: u64,
+    /// What failed in the pass before.
+    said: Vec<Failure>,
 }
 
 /// What a pass leaves for the next one.
@@ -83,11 +89,14 @@ impl Collector {
             last: None,
             guard: Guard::default(),
             listener: None,
+            dropped_packets: 0,
+            said: Vec::new(),
         });
         let mut collector = Self { root: Arc::new(root), jobs: jobs.collect() };
         let mut failures = Vec::new();
         for running in &mut collector.jobs {
-            failures.extend(running.listen().await);
+            running.said = running.listen().await.into_iter().collect();
+            failures.extend_from_slice(&running.said);
         }
         (collector, failures)
     }
@@ -103,7 +112,9 @@ impl Collector {
         for (index, running) in self.jobs.iter_mut().enumerate() {
             if running.due <= now.steady {
                 running.schedule(now.steady);
+                let before = collected.failures.len();
                 running.pass(index, &self.root, now, &mut collected).await;
+                running.tell(before, &mut collected);
             }
         }
         collected
@@ -133,6 +144,19 @@ impl Running {
         self.due = Timestamp::from_millis(due);
     }
 
+    /// A file system that cannot be asked fails in every pass; the log has it when that begins. Losses are told with their
+    /// numbers, which are new each time, so those of one kind count as the same.
+    fn tell(&mut self, before: usize, collected: &mut Collected) {
+        let failures = collected.failures.get(before..).unwrap_or_default();
+        let is_known = |new: &Failure, old: &Failure| {
+            let is_loss = new.reason == Reason::LimitReached;
+            new.reason == old.reason && new.doing == old.doing && (is_loss || new.message == old.message)
+        };
+        let news = failures.iter().filter(|new| !self.said.iter().any(|old| is_known(new, old)));
+        collected.news.extend(news.cloned());
+        self.said = failures.to_vec();
+    }
+
     async fn listen(&mut self) -> Option<Failure> {
         match &self.job.what {
             What::Statsd(settings) if self.listener.is_none() => match Listener::open(settings).await {
@@ -149,7 +173,11 @@ impl Running {
     async fn pass(&mut self, index: usize, root: &Arc<Root>, now: Now, collected: &mut Collected) {
         collected.failures.extend(self.listen().await);
         if let Some(listener) = &self.listener {
-            let (list, tally) = listener.end_interval(index, now.wall);
+            let (list, mut tally) = listener.end_interval(index, now.wall);
+            let dropped =
+                listener.inode().and_then(|inode| root.dropped_packets(inode)).unwrap_or(self.dropped_packets);
+            tally.dropped_packets = dropped.saturating_sub(self.dropped_packets);
+            self.dropped_packets = dropped;
             collected.measurements.extend(list);
             collected.failures.extend(losses(&tally));
             collected.statsd.add(&tally);
@@ -244,8 +272,9 @@ fn read(root: &Root, job: &Job) -> Result<Sample, Unreadable> {
     Ok(match &job.what {
         What::Cpu { .. } | What::Statsd(_) => Sample::Stat(root.stat()?),
         What::Mem | What::Swap => Sample::Meminfo(root.text("meminfo")?),
-        What::Disk { resources, ignored_types, .. } => {
-            Sample::Spaces(root.spaces(|mount| disk::is_chosen(mount, resources, ignored_types))?)
+        What::Disk { resources, ignored_types, volume_id, .. } => {
+            let is_chosen = |mount: &disk::Mount| disk::is_chosen(mount, resources, ignored_types);
+            Sample::Spaces(root.spaces(*volume_id, is_chosen)?)
         }
         What::Diskio { resources } => Sample::Devices(root.devices(matches!(resources, Resources::Chosen(_)))?),
         What::Net { .. } => Sample::Interfaces(root.interfaces()?),
@@ -285,9 +314,9 @@ fn losses(tally: &Tally) -> Option<Failure> {
         reason: Reason::LimitReached,
         doing: "take all that came by statsd".to_owned(),
         message: format!(
-            "since the last pass {} lines could not be read, {} values and {} series were too many, {} members of sets were \
-             not kept",
-            tally.malformed, tally.dropped_values, tally.dropped_series, tally.dropped_members
+            "since the last pass the kernel dropped {} packets, {} lines could not be read, {} values and {} series were too \
+             many, {} members of sets were not kept",
+            tally.dropped_packets, tally.malformed, tally.dropped_values, tally.dropped_series, tally.dropped_members
         ),
     })
 }

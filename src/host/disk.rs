@@ -25,6 +25,8 @@ pub(super) struct Mount {
     pub(super) source: String,
     /// Whether this mount, or the file system, is read-only.
     pub(super) is_read_only: bool,
+    /// The EBS volume; empty when not known, or not asked for.
+    pub(super) volume: String,
 }
 
 impl Mount {
@@ -75,7 +77,15 @@ fn mount(number: &str, path: &str, fstype: &str, source: &str, is_read_only: boo
         fstype: unescape_octal(fstype),
         source: unescape_octal(source),
         is_read_only,
+        volume: String::new(),
     }
+}
+
+/// The EBS volume that an NVMe disk's serial number names: `vol0123456789abcdef0`. Other disks' numbers are not looked at.
+pub(super) fn volume_of(serial: &str) -> Option<String> {
+    let digits = serial.trim().strip_prefix("vol")?.trim_start_matches('-');
+    let is_id = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then(|| format!("vol-{digits}"))
 }
 
 fn is_read_only(options: &str) -> bool {
@@ -103,7 +113,8 @@ pub(super) fn measure(mount: &Mount, space: &Space, drop_device: bool, out: &mut
         return;
     }
     let device = if drop_device { String::new() } else { mount.device() };
-    let tags = tags(&[("path", &mount.path), ("device", &device), ("fstype", &mount.fstype)]);
+    let tags =
+        tags(&[("path", &mount.path), ("device", &device), ("fstype", &mount.fstype), ("VolumeId", &mount.volume)]);
     let used = space.size.saturating_sub(space.free);
     // As df does: what is reserved for root is neither used nor free.
     let usable = used.saturating_add(space.available);

@@ -40,6 +40,11 @@ impl Glob {
         Ok(Self { text: Text::from(pattern), regex })
     }
 
+    /// Matches nothing but the text itself.
+    pub fn literal(text: &str) -> Self {
+        Self { text: Text::from(text), regex: None }
+    }
+
     /// Whether the pattern matches the whole text.
     pub fn matches(&self, text: &str) -> bool {
         *self.text == *text || self.regex.as_ref().is_some_and(|r| r.is_match(text))

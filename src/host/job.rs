@@ -1,7 +1,6 @@
 //! What to measure: the settings of each plugin as they are meant, after defaults and checks (`config` makes them), and the
 //! tables of what there is to be measured.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use regex::Regex;
@@ -51,6 +50,8 @@ pub enum What {
         ignored_types: Vec<Text>,
         /// No `device` tag.
         drop_device: bool,
+        /// The tag `VolumeId`: which EBS volume a file system is on, where the disk itself says so.
+        volume_id: bool,
     },
     /// `/proc/diskstats`.
     Diskio {
@@ -303,8 +304,8 @@ impl Selector {
 /// The settings of the statsd listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statsd {
-    /// Where it listens, UDP: `service_address`.
-    pub address: SocketAddr,
+    /// Where it listens, UDP: `service_address`, `HOST:PORT` or `:PORT` (every interface).
+    pub address: Text,
     /// Width of the windows (aligned to the wall clock) in which the values of each interval are gathered; `None`: each
     /// interval's value is handed out as it is.
     pub aggregation: Option<Duration>,

@@ -79,6 +79,13 @@ impl Counts {
     }
 }
 
+/// The last column of the line of a UDP socket with that inode: the packets for which its buffer had no room.
+pub(super) fn drops(line: &str, inode: u64) -> Option<u64> {
+    let mut words = line.split_ascii_whitespace().skip(9);
+    let found = words.next()?.parse::<u64>().ok()?;
+    (found == inode).then(|| words.nth(2)?.parse().ok()).flatten()
+}
+
 /// The measurements.
 pub(super) fn measure(counts: &Counts, out: &mut Output<'_>) {
     let none = LabelSet::new(Vec::new());
@@ -86,4 +93,18 @@ pub(super) fn measure(counts: &Counts, out: &mut Output<'_>) {
         out.put(field, &none, float(n));
     }
     out.put("udp_socket", &none, float(counts.udp));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drops_are_those_of_the_socket() {
+        let heading = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops";
+        let line = " 1234: 0100007F:1FBD 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 52713 2 0000000000000000 17";
+        assert_eq!(drops(line, 52713), Some(17));
+        assert_eq!(drops(line, 5), None);
+        assert_eq!(drops(heading, 52713), None);
+    }
 }

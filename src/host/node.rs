@@ -52,7 +52,7 @@ impl NodeSource {
             Err(error) => failures.push(error.into()),
         }
         let root = Arc::clone(&self.root);
-        match self.guard.run("measure file systems", move || root.spaces(is_shown_mount)).await {
+        match self.guard.run("measure file systems", move || root.spaces(false, is_shown_mount)).await {
             Ok(Ok(spaces)) => {
                 facts.spaces = spaces.list;
                 // Shown as what they are: there may always be some that only root may ask.

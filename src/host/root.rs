@@ -6,13 +6,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use super::cpu::{self, Stat};
 use super::disk::{self, Mount, Space};
 use super::diskio::{self, Device};
 use super::net::{self, Interface};
-use super::netstat::{Counts, Table};
+use super::netstat::{self, Counts, Table};
 use crate::seam::{Failure, Reason};
 
 mod processes;
@@ -164,14 +165,34 @@ impl Root {
         Ok(mounts)
     }
 
-    /// The sizes of the mounts that are chosen. May hang on file systems of other machines.
-    pub(super) fn spaces(&self, is_chosen: impl Fn(&Mount) -> bool) -> Result<Spaces, Unreadable> {
+    /// The EBS volume below a mount. A partition's disk is the folder above it.
+    fn volume(&self, mount: &Mount) -> Option<String> {
+        let device = self.sys.join("dev/block").join(&mount.number);
+        let disk = if device.join("partition").exists() { device.join("..") } else { device };
+        disk::volume_of(&read(&disk.join("device/serial"), MAX_LINE_BYTES).ok()?)
+    }
+
+    /// How many packets the kernel has dropped since the socket of that inode was opened, since nobody took them in time.
+    pub(super) fn dropped_packets(&self, inode: u64) -> Option<u64> {
+        let mut drops = None;
+        for table in ["net/udp", "net/udp6"] {
+            // Without IPv6 there is one fewer; without either, nobody knows.
+            let _ = each_line(&self.proc.join(table), |line| drops = drops.or_else(|| netstat::drops(line, inode)));
+        }
+        drops
+    }
+
+    /// The sizes of the mounts that are chosen, and which volumes they are on. May hang on file systems of other machines.
+    pub(super) fn spaces(&self, with_volumes: bool, is_chosen: impl Fn(&Mount) -> bool) -> Result<Spaces, Unreadable> {
         let mut spaces = Spaces::default();
         for mut mount in self.mounts()? {
             let (visible, path) = self.visible_path(&mount.path);
             mount.path = visible;
             if !is_chosen(&mount) {
                 continue;
+            }
+            if with_volumes {
+                mount.volume = self.volume(&mount).unwrap_or_default();
             }
             match space(&path) {
                 Ok(space) => spaces.list.push((mount, space)),
@@ -191,6 +212,11 @@ impl Root {
             Err(_) => (path.to_owned(), prefix.join(path.trim_start_matches('/'))),
         }
     }
+}
+
+/// The number by which the kernel's tables know a socket.
+pub(super) fn inode(socket: &impl AsFd) -> Option<u64> {
+    rustix::fs::fstat(socket).ok().map(|stat| stat.st_ino)
 }
 
 /// Who the kernel says it is. (A system call: the machine that we run on, whatever the root.)

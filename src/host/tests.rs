@@ -75,6 +75,7 @@ fn names_that_are_not_shown_at_metrics() {
         fstype: fstype.to_owned(),
         source: "x".to_owned(),
         is_read_only: false,
+        volume: String::new(),
     };
     for (path, fstype, expected) in [
         ("/", "ext4", true),

@@ -8,7 +8,7 @@ use super::{LabelSet, Text, Timestamp};
 pub const MAX_DIMENSIONS: usize = 30;
 /// Different values of one datum.
 pub const MAX_VALUES: usize = 150;
-/// Characters of a metric's name.
+/// Characters of a metric's name, and of a dimension's.
 pub const MAX_NAME_CHARS: usize = 255;
 /// Characters of a dimension's value.
 pub const MAX_DIMENSION_VALUE_CHARS: usize = 1024;

@@ -15,9 +15,9 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Sorts; of equal ones one stays, and what is not finite goes.
+    /// Sorts; of equal ones one stays, and what is no number, or as good as no bound, goes.
     pub fn new(mut values: Vec<f64>) -> Self {
-        values.retain(|v| v.is_finite());
+        values.retain(|v| *v < f64::INFINITY);
         values.sort_by(f64::total_cmp);
         values.dedup();
         let (mut text, mut ends) = (Vec::new(), Vec::with_capacity(values.len()));

@@ -25,6 +25,11 @@ impl Cost {
         Self { metrics: by_tier(as_f64(metrics)), requests: flushes * as_f64(requests_per_flush) * REQUEST }
     }
 
+    /// Dollars a month for so many metrics.
+    pub fn of_metrics(metrics: f64) -> f64 {
+        by_tier(metrics)
+    }
+
     /// Both.
     pub fn total(self) -> f64 {
         self.metrics + self.requests

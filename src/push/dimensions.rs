@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::job::{DimensionValue, Fact, GlobalDimensions, HostDimension, NamingRules};
-use crate::model::datum::{MAX_DIMENSION_VALUE_CHARS, MAX_DIMENSIONS};
+use crate::model::datum::{MAX_DIMENSION_VALUE_CHARS, MAX_DIMENSIONS, MAX_NAME_CHARS};
 use crate::model::{LabelSet, MetricIdentity, StandardUnit, Text};
 
 /// The dimension that tells machines apart.
@@ -112,7 +112,9 @@ fn add_global(all: &mut BTreeMap<Text, Text>, global: &GlobalDimensions, facts: 
 
 /// Within CloudWatch's bounds: no empty values, none too long, not too many (`host` is kept, then in the order of names).
 fn limited(mut all: BTreeMap<Text, Text>) -> LabelSet {
-    all.retain(|name, value| !name.trim().is_empty() && !name.starts_with(':') && !value.trim().is_empty());
+    let is_name =
+        |name: &Text| !name.trim().is_empty() && !name.starts_with(':') && name.chars().nth(MAX_NAME_CHARS).is_none();
+    all.retain(|name, value| is_name(name) && !value.trim().is_empty());
     let host = all.remove(HOST).map(|value| (Text::from(HOST), value));
     let chosen = host.into_iter().chain(all).take(MAX_DIMENSIONS);
     LabelSet::new(chosen.map(|(name, value)| (name, shortened(value))).collect())

@@ -20,6 +20,8 @@ pub struct PushSettings {
     pub region: Option<Text>,
     /// The whole URL of CloudWatch, in place of the region's.
     pub endpoint_url: Option<Text>,
+    /// Endpoints that have IPv6 addresses too.
+    pub dual_stack: bool,
     /// The role to write as; `None`: the process's own credentials.
     pub role_arn: Option<Text>,
     /// Time between two flushes.

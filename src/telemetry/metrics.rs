@@ -89,6 +89,23 @@ const JOB_AGE: Description =
     row("raingauge_job_age_seconds", G, RUN, "Time since a run of the job last ended without any failure");
 const JOB_DURATION: Description =
     row("raingauge_job_last_run_duration_seconds", G, RUN, "How long the job's last run took");
+const JOB_NEXT_RUN: Description =
+    row("raingauge_job_next_run_seconds", G, RUN, "Time until the job's next run begins; 0 while one goes on");
+const JOBS: Description = row("raingauge_jobs", G, &["state"], "Jobs, each place and account counted, by their state");
+const SERIES: Description =
+    row("raingauge_series", G, &[], "Series that the page has a value for, our own not counted");
+const DOLLARS_TODAY: Description = row(
+    "raingauge_estimated_cost_today_dollars",
+    G,
+    &["reading"],
+    "Estimated list price of the calls since midnight UTC or the start, under both readings of the price list",
+);
+const DOLLARS_A_MONTH: Description = row(
+    "raingauge_estimated_cost_dollars_per_month",
+    G,
+    &["reading"],
+    "Estimated list price of thirty days at the rate of the last hours, under both readings of the price list",
+);
 const JOB_RUNS: Description = row("raingauge_job_runs_total", C, RUN, "Runs of the job that ended, well or not");
 const JOB_OVERLAPS: Description =
     row("raingauge_job_overlaps_total", C, RUN, "Runs that were left out because the one before was still going on");
@@ -227,7 +244,9 @@ pub const METRICS: &[Description] = &[
     DROPPED_FAMILIES,
     DROPPED_LABELS,
     DUPLICATE_SAMPLES,
+    DOLLARS_A_MONTH,
     DOLLARS,
+    DOLLARS_TODAY,
     HOST_FAILURES,
     HTTP_REFUSED,
     JOB_AGE,
@@ -235,10 +254,12 @@ pub const METRICS: &[Description] = &[
     JOB_DURATION,
     JOB_LAST_SUCCESS,
     JOB_LEFT_OUT,
+    JOB_NEXT_RUN,
     JOB_OVERLAPS,
     JOB_RESOURCES,
     JOB_RUNS,
     JOB_SERIES,
+    JOBS,
     METRICS_REQUESTED,
     PAGE_RENDER_TIME,
     PAGE_RENDERS,
@@ -250,6 +271,7 @@ pub const METRICS: &[Description] = &[
     PUSH_QUEUE_BYTES,
     PUSH_QUEUE,
     PUSH_SENT,
+    SERIES,
     SERIES_NOT_SHOWN,
     SERIES_RETURNED,
     START_TIME,
@@ -279,6 +301,11 @@ pub(super) struct Metrics {
     pub(super) job_last_success: Family<Labels<4>, Number>,
     pub(super) job_age: Family<Labels<4>, Number>,
     pub(super) job_duration: Family<Labels<4>, Number>,
+    pub(super) job_next_run: Family<Labels<4>, Number>,
+    pub(super) jobs: Family<Labels<1>, Gauge>,
+    pub(super) series: Gauge,
+    pub(super) dollars_today: Family<Labels<1>, Number>,
+    pub(super) dollars_a_month: Family<Labels<1>, Number>,
     pub(super) job_runs: Family<Labels<4>, Counter>,
     pub(super) job_overlaps: Family<Labels<4>, Counter>,
     pub(super) job_failures: Family<Labels<5>, Counter>,
@@ -338,6 +365,11 @@ impl Metrics {
         register(r, &JOB_LAST_SUCCESS, &m.job_last_success);
         register(r, &JOB_AGE, &m.job_age);
         register(r, &JOB_DURATION, &m.job_duration);
+        register(r, &JOB_NEXT_RUN, &m.job_next_run);
+        register(r, &JOBS, &m.jobs);
+        register(r, &SERIES, &m.series);
+        register(r, &DOLLARS_TODAY, &m.dollars_today);
+        register(r, &DOLLARS_A_MONTH, &m.dollars_a_month);
         register(r, &JOB_RUNS, &m.job_runs);
         register(r, &JOB_OVERLAPS, &m.job_overlaps);
         register(r, &JOB_FAILURES, &m.job_failures);

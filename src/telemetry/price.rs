@@ -60,6 +60,15 @@ pub fn list_prices() -> Vec<Price> {
     ]
 }
 
+/// When the list was read.
+pub const DATE: &str = "2026-11";
+
+/// Dollars of one billed unit of an operation; 0 when it is free.
+pub fn of_unit(operation: &str) -> f64 {
+    let price = list_prices().into_iter().find(|price| price.operation == operation);
+    price.map_or(0.0, |price| price.dollars_per_thousand / 1000.0)
+}
+
 /// The price of a call; `None` when it is free.
 pub(super) fn of(call: &Call, prices: &[Price]) -> Option<Dollars> {
     let price = prices.iter().find(|p| p.service == call.service && p.operation == call.operation)?;

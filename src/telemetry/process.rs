@@ -43,6 +43,11 @@ pub(super) fn families(started_seconds: Option<f64>) -> Vec<FamilyText> {
         .collect()
 }
 
+/// What the process takes of the machine's memory.
+pub(super) fn resident_bytes() -> Option<f64> {
+    status_bytes(&fs::read_to_string("/proc/self/status").unwrap_or_default(), "VmRSS:")
+}
+
 /// When the process was started, in Unix time. It never changes, and `/proc/stat` is long on large machines: ask once.
 pub(super) fn started_seconds() -> Option<f64> {
     let ticks = stat_field(&fs::read_to_string("/proc/self/stat").ok()?, 22)?;

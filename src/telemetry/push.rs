@@ -13,7 +13,7 @@ impl Telemetry {
     }
 
     /// What came by statsd and could not be taken, by what it was.
-    pub fn statsd_losses(&self, losses: [(&'static str, u64); 4]) {
+    pub fn statsd_losses(&self, losses: [(&'static str, u64); 5]) {
         for (what, number) in losses.into_iter().filter(|(_, number)| *number > 0) {
             self.metrics.statsd_lost.get_or_create(&[("what", what.into())]).inc_by(number);
         }

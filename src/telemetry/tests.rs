@@ -58,7 +58,13 @@ fn busy(yace: bool) -> Telemetry {
     t.refused(Refusal::Unauthorized);
     t.state_ignored("damaged");
     t.host_failures(&[failure()]);
-    t.statsd_losses([("malformed_line", 1), ("value", 0), ("series", 0), ("set_member", 0)]);
+    t.statsd_losses([("packet", 0), ("malformed_line", 1), ("value", 0), ("series", 0), ("set_member", 0)]);
+    t.next_run(&job(), RunKind::Fetch, now.plus(Duration::from_secs(90)));
+    t.tick(both(now), 140, [("good", 1), ("failing", 0), ("waiting", 0)]);
+    // A month is only told after a while.
+    for n in 1..400 {
+        t.tick(both(now.plus(Duration::from_secs(5 * n))), 140, [("good", 1), ("failing", 0), ("waiting", 0)]);
+    }
     t.push_sent(3, now);
     t.push_lost("expired", 2);
     t.push_failure(Reason::Throttled);
@@ -92,6 +98,9 @@ fn runs_and_calls_come_out_as_samples() {
         format!("raingauge_job_age_seconds{{{place},run=\"fetch\"}} 30.0"),
         format!("raingauge_job_last_success_timestamp_seconds{{{place},run=\"discover\"}} 1700000100.0"),
         format!("raingauge_job_last_run_duration_seconds{{{place},run=\"fetch\"}} 1.5"),
+        format!("raingauge_job_next_run_seconds{{{place},run=\"fetch\"}} 60.0"),
+        "raingauge_jobs{state=\"good\"} 1".to_owned(),
+        "raingauge_series 140".to_owned(),
         format!("raingauge_job_runs_total{{{place},run=\"fetch\"}} 2"),
         format!("raingauge_job_overlaps_total{{{place},run=\"fetch\"}} 1"),
         format!("raingauge_job_failures_total{{{place},run=\"fetch\",reason=\"timeout\"}} 2"),
@@ -113,7 +122,7 @@ fn runs_and_calls_come_out_as_samples() {
 
 #[test]
 fn both_readings_of_the_price_list_add_up() {
-    let dollars = busy(false).estimated_dollars();
+    let dollars = busy(false).spent().since_start;
     let twelve_series = 12.0 * 0.000_000_5;
     assert!((dollars.per_statistic - 0.005 - twelve_series).abs() < 1e-12);
     assert!((dollars.per_block - 0.001 - twelve_series).abs() < 1e-12);

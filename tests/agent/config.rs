@@ -4,6 +4,7 @@ use std::path::Path;
 
 use raingauge::config::{AgentSettings, Dialect, LoadOptions, Loaded, Mistakes, load, parse};
 use raingauge::host::job::What;
+use raingauge::push::job::HostDimension;
 
 fn read(text: &str) -> Result<Loaded, Mistakes> {
     let options = LoadOptions { dialect: Some(Dialect::CloudWatchAgent), ..LoadOptions::default() };
@@ -24,9 +25,20 @@ fn beside(keys: &str) -> String {
     format!("{{\"metrics\": {{{keys}, \"metrics_collected\": {{\"mem\": {{\"measurement\": [\"used\"]}}}}}}}}")
 }
 
+fn accepts(table: &[(String, Option<&str>)]) {
+    for (text, warned) in table {
+        let loaded = read(text).unwrap_or_else(|e| panic!("{text}\n{e}"));
+        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+        match warned {
+            None => assert!(warnings.is_empty(), "{text}: {warnings:?}"),
+            Some(word) => assert!(warnings.iter().any(|w| w.contains(word)), "{text}: {warnings:?}"),
+        }
+    }
+}
+
 #[test]
 fn what_it_accepts_is_accepted() {
-    for (text, warned) in [
+    accepts(&[
         (with(r#""mem": {"measurement": ["used", "mem_used", "  mem_used_percent "], "whatever": 1}"#), None),
         (with(r#""cpu": {"measurement": ["usage_idle"], "resources": ["*"], "percpu": true}"#), None),
         (with(r#""mem": {"measurement": []}"#), Some("nothing is collected")),
@@ -51,11 +63,6 @@ fn what_it_accepts_is_accepted() {
             Some("chosen above"),
         ),
         (with(r#""procstat": [{"exe": "a", "pid_file": "/p", "pattern": "b", "measurement": ["pid_count"]}]"#), None),
-        (with(r#""statsd": {}"#), None),
-        (
-            with(r#""statsd": {"service_address": ":8125", "metrics_aggregation_interval": 0, "service.name": "s"}"#),
-            None,
-        ),
         (with(r#""disk": {"measurement": ["used"], "resources": []}"#), None),
         (beside(r#""aggregation_dimensions": [["InstanceId"], []]"#), None),
         (beside(r#""append_dimensions": {"Foo": "bar"}"#), Some("ignores this dimension")),
@@ -71,14 +78,38 @@ fn what_it_accepts_is_accepted() {
         ),
         (r#"{"unknown": {}, "traces": {}}"#.into(), Some("nothing to collect")),
         ("{}".into(), Some("nothing to collect")),
-    ] {
-        let loaded = read(&text).unwrap_or_else(|e| panic!("{text}\n{e}"));
-        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
-        match warned {
-            None => assert!(warnings.is_empty(), "{text}: {warnings:?}"),
-            Some(word) => assert!(warnings.iter().any(|w| w.contains(word)), "{text}: {warnings:?}"),
-        }
-    }
+    ]);
+}
+
+#[test]
+fn what_others_read_differently_is_accepted() {
+    accepts(&[
+        (with(r#""statsd": {}"#), None),
+        (with(r#""statsd": {"service_address": "udp://localhost:8125"}"#), None),
+        (with(r#""statsd": {"service_address": "metrics.internal:8125"}"#), None),
+        (
+            with(r#""procstat": [{"exe": "(", "measurement": ["cpu_usage"]}, {"exe": "a", "measurement": []}]"#),
+            Some("bad pattern"),
+        ),
+        (with(r#""disk": {"measurement": ["used"], "resources": ["/mnt/[x"]}"#), Some("stands for itself")),
+        (with(r#""disk": {"measurement": ["used"], "append_dimensions": {"VolumeId": "${aws:VolumeId}"}}"#), None),
+        (
+            with(r#""mem": {"measurement": ["used"], "append_dimensions": {"VolumeId": "${aws:VolumeId}"}}"#),
+            Some("only the plugin disk"),
+        ),
+        (
+            with(r#""mem": {"measurement": ["used"], "append_dimensions": {"a": "${!aws:InstanceId}"}}"#),
+            Some("sent as it is"),
+        ),
+        (
+            r#"{"agent": {"quiet": "yes", "internal": 1, "usage_data": null, "use_dualstack_endpoint": "x"}}"#.into(),
+            Some("nothing to"),
+        ),
+        (
+            with(r#""statsd": {"service_address": ":8125", "metrics_aggregation_interval": 0, "service.name": "s"}"#),
+            None,
+        ),
+    ]);
 }
 
 fn refuses(text: &str, path: &str, word: &str) {
@@ -169,9 +200,9 @@ fn special_plugins_that_it_refuses_are_refused_with_their_place() {
             "string",
         ),
         (
-            with(r#""procstat": [{"exe": "(", "measurement": ["cpu_usage"]}]"#),
-            "metrics.metrics_collected.procstat[0].exe",
-            "pattern",
+            with(r#""statsd": {"service_address": "localhost"}"#),
+            "metrics.metrics_collected.statsd.service_address",
+            "HOST:PORT",
         ),
         (with(r#""procstat": {"exe": "x"}"#), "metrics.metrics_collected", "at least one plugin"),
     ] {
@@ -218,8 +249,46 @@ fn intervals_and_resolutions_follow_the_defaults() {
     let s = settings(&with(r#""statsd": {"metrics_aggregation_interval": 0}, "mem": {"measurement": ["used"]}"#));
     assert_eq!(s.host.jobs.iter().map(|j| j.interval.as_secs()).collect::<Vec<_>>(), [10, 60]);
     let What::Statsd(statsd) = &s.host.jobs[0].what else { panic!() };
-    assert_eq!((statsd.aggregation, statsd.address.port()), (None, 8125));
+    assert_eq!((statsd.aggregation, &*statsd.address), (None, ":8125"));
     assert!(s.push.unwrap().naming.jobs[0].high_resolution);
+}
+
+#[test]
+fn what_needs_no_value_of_its_own_is_taken_over() {
+    let disk = with(
+        r#""disk": {"measurement": ["used"], "resources": ["/mnt/[x", "/"],
+        "append_dimensions": {"VolumeId": "${aws:VolumeId}", "a": "${!aws:ImageId}", "b": "${aws:Nothing}"}}"#,
+    );
+    let s = settings(&disk);
+    let What::Disk { resources, volume_id: true, .. } = &s.host.jobs[0].what else { panic!("{s:?}") };
+    assert!(resources.includes("/mnt/[x") && resources.includes("/") && !resources.includes("/mnt/x"));
+    let own: Vec<_> = s.push.unwrap().naming.jobs[0].dimensions.iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(own, ["a"]);
+    let dual = r#"{"agent": {"use_dualstack_endpoint": true}, "metrics": {"metrics_collected": {"mem": {"measurement": []}}}}"#;
+    assert!(settings(dual).push.unwrap().dual_stack);
+}
+
+/// What the CloudWatch agent's image sets in the environment.
+#[test]
+fn in_its_container_hosts_are_named_when_somebody_says_so() {
+    let host = |agent: &str, env: &[(&str, &str)]| {
+        let text = format!("{{{agent} \"metrics\": {{\"metrics_collected\": {{\"mem\": {{\"measurement\": []}}}}}}}}");
+        let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let options = LoadOptions { dialect: Some(Dialect::CloudWatchAgent), ..LoadOptions::default() };
+        let loaded = parse(Path::new("agent.json"), text.as_bytes(), &options, &env).unwrap();
+        loaded.settings.agent.unwrap().push.unwrap().naming.host
+    };
+    let named = |name: &str| HostDimension::Named(name.into());
+    let (container, name) = (("RUN_IN_CONTAINER", "True"), ("HOST_NAME", "node-7"));
+    let (shown, own) =
+        (r#""agent": {"omit_hostname": false},"#, r#""agent": {"omit_hostname": false, "hostname": "box"},"#);
+    assert_eq!(host("", &[]), HostDimension::Machine);
+    assert_eq!(host("", &[name]), HostDimension::Machine, "no container");
+    assert_eq!(host("", &[container, name]), HostDimension::Omitted);
+    assert_eq!(host(r#""agent": {"region": "x"},"#, &[container]), HostDimension::Omitted);
+    assert_eq!(host(shown, &[container]), HostDimension::Machine);
+    assert_eq!(host(shown, &[container, name]), named("node-7"));
+    assert_eq!(host(own, &[container, name]), named("box"));
 }
 
 #[test]
@@ -238,6 +307,9 @@ fn several_files_are_one() {
         r#"{"agent": {"region": "eu-west-1"}, "metrics": {"metrics_collected": {
         "swap": {"measurement": ["used"]}, "procstat": [{"exe": "b", "measurement": ["cpu_usage"]}]}}}"#,
     );
+    // What is not ours may differ.
+    write("f.json", r#"{"logs": {"logs_collected": {"files": {"collect_list": [1]}}}, "x": {"a": 1}}"#);
+    write("g.json", r#"{"logs": {"logs_collected": {"files": {"collect_list": [2]}}}, "x": {"a": 2}}"#);
     write("c.yaml", "not: ours");
     write("d.tmp", "not finished");
     let agent = load().unwrap().settings.agent.unwrap();
@@ -309,6 +381,12 @@ fn the_control_script_puts_files_where_the_agent_reads_them() {
     let there = path("root/etc/amazon-cloudwatch-agent.d/file_good.json");
     assert!(there.is_file());
     assert_eq!(std::fs::read_to_string(path("asked")).unwrap(), "restart raingauge-agent.service\n");
+    let environment = path("root/etc/raingauge.env");
+    assert_eq!(std::fs::read_to_string(&environment).unwrap(), "RAINGAUGE_MODE=ec2\n");
+    assert!(ctl(&["-a", "append-config", "-m", "onPremise", "-c", &source("good.json")]).status.success());
+    let said = std::fs::read_to_string(&environment).unwrap();
+    assert!(said.contains("RAINGAUGE_MODE=onPremise\n") && said.contains("/.aws/credentials\n"), "{said}");
+    assert!(!ctl(&["-a", "fetch-config", "-m", "moon", "-c", &source("good.json")]).status.success());
     let refused = ctl(&["-a", "fetch-config", "-c", &source("bad.json"), "-s"]);
     assert!(!refused.status.success() && there.is_file(), "a bad file changes nothing");
     let said = String::from_utf8_lossy(&refused.stdout).into_owned();

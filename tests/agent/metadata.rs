@@ -114,3 +114,19 @@ async fn nobody_there_is_said_at_once() {
     let endpoint = Endpoint { url: Some("http://127.0.0.1:9".to_owned()), is_disabled: false };
     assert!(Metadata::new(&endpoint).unwrap().instance().await.is_err());
 }
+
+/// An instance that still speaks the first version only: the data have their dimensions.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_without_tokens_names_its_metrics() {
+    let cloud = cloud().await;
+    let endpoint = service(|line, has_token| match (line.split(' ').next().unwrap_or_default(), has_token) {
+        ("PUT", _) => (405, String::new()),
+        (_, false) if line.contains("instance-identity/document") => (200, document()),
+        (_, false) if line.contains("tags/instance/aws:autoscaling:groupName") => (200, "workers".to_owned()),
+        _ => (404, String::new()),
+    });
+    let bridge = TestBridge::start_agent(&cloud, endpoint, None, CONFIG).await;
+    let all = wait_for(&cloud, "the first metric", |all| !all.is_empty()).await;
+    assert_eq!(shown(&all), ["mem_used{AutoScalingGroupName=workers,InstanceId=i-1,site=attic,type=t} Bytes"]);
+    bridge.stop().await;
+}

@@ -37,9 +37,10 @@ async fn start(yace: bool) -> Server {
         ready: Arc::new(move || ready.lock().unwrap().clone()),
         status: Arc::new(|| Status {
             version: "1.2.3".into(),
-            jobs: vec![JobStatus { name: "AWS/<EC2>".into(), ..JobStatus::default() }],
+            jobs: vec![JobStatus { job: "AWS/<EC2>".into(), ..JobStatus::default() }],
             ..Status::default()
         }),
+        version: "1.2.3",
         reload: Arc::new(move || {
             let bad = bad.load(Ordering::Relaxed);
             Box::pin(async move { if bad { Err("line 3: no".to_owned()) } else { Ok(()) } })
@@ -165,7 +166,13 @@ async fn native_paths_are_there_or_not() {
     let server = start(false).await;
     let status = server.get("/").await;
     assert_eq!(status.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(status.text().contains("AWS/&lt;EC2&gt;"));
+    assert!(status.text().contains(r#""job":"AWS/\u003cEC2>""#));
+    assert!(status.header("content-security-policy").unwrap().starts_with("default-src 'none'; script-src 'sha256-"));
+    assert!(status.text().contains("<a href=\"metrics\">/metrics</a>"));
+    let json = server.get("/api/v1/status").await;
+    assert_eq!(json.header("content-type"), Some("application/json; charset=utf-8"));
+    let json: serde_json::Value = serde_json::from_str(json.text()).unwrap();
+    assert_eq!((&json["version"], &json["jobs"][0]["job"]), (&"1.2.3".into(), &"AWS/<EC2>".into()));
     for path in ["/healthz", "/reload", "/metrics/", "/sd"] {
         assert_eq!(server.get(path).await.status, 404, "{path}");
     }
@@ -187,7 +194,8 @@ async fn yaces_paths_answer_as_yace_does() {
         assert!(page.text().contains("Yet Another CloudWatch Exporter") && page.text().contains("Version: 1.2.3"));
         assert!(page.text().contains("href=\"/metrics\""));
     }
-    assert!(server.get("/").await.text().contains("href=\"/metrics\""));
+    assert!(server.get("/").await.text().contains("<a href=\"metrics\">/metrics</a>"));
+    assert_eq!(server.get("/api/v1/status").await.header("cache-control"), Some("no-store"));
     assert_eq!(server.short("GET", "/-/healthy").await.0, 200);
 }
 

@@ -1,4 +1,4 @@
-//! Twenty-four simulated hours. Whole numbers are compared with whole numbers: nothing is estimated.
+//! Twenty-four simulated hours, measured on the pages that a scraper gets. Whole numbers are compared with whole numbers: nothing is estimated.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -7,15 +7,20 @@ use std::time::Duration;
 
 use raingauge::clock::Clock;
 use raingauge::config::{LoadOptions, parse};
+use raingauge::expose::layout::Layout;
+use raingauge::expose::page::{Plain, Style, render};
+use raingauge::expose::text::Escaping;
 use raingauge::gcp::api::Api;
 use raingauge::gcp::discover::Discover;
 use raingauge::gcp::fetch::Fetch;
 use raingauge::gcp::job::{Interval, Job};
-use raingauge::model::{Kind, Now, Snapshot, Text, Timestamp};
+use raingauge::model::{Now, Snapshot, Text, Timestamp};
 use raingauge::seam::{Keeper, Source};
 use raingauge::sim::google::truth::{Series, series};
 use raingauge::sim::quota::QuotaSpec;
 use raingauge::sim::{Effect, Fault, GoogleSpec, MemoryCloud, TimeSource, WorldSpec};
+use raingauge::store::{SlotKey, Store};
+use raingauge::telemetry::Format;
 use raingauge::work::demand::{Demand, Drive};
 use raingauge::work::schedule::Schedule;
 use raingauge::work::worker::Worker;
@@ -84,18 +89,31 @@ impl Pair {
     }
 }
 
-/// The counts that a snapshot shows, by metric and response code.
-fn counts(snapshot: &Snapshot) -> BTreeMap<(String, String), u64> {
+/// The page that a scraper gets.
+fn page(snapshot: Snapshot) -> String {
+    let store = Store::new();
+    store.publish(SlotKey { order: 0, name: PROJECT.into() }, snapshot);
+    let (view, style) = (store.view(), Style { format: Format::Text, escaping: Escaping::Underscores });
+    let mut sink = Plain::default();
+    let (_, last) = render(&Layout::new(&view, style.escaping), &view, style, &mut sink);
+    let bytes: Vec<u8> = sink.chunks.iter().flatten().copied().chain(last).collect();
+    String::from_utf8(bytes).unwrap()
+}
+
+/// The counts that a page shows, by metric and response code.
+fn counts(page: &str) -> BTreeMap<(String, String), u64> {
     let mut counts = BTreeMap::new();
-    for (position, key) in snapshot.set.series.iter().enumerate() {
-        let (family, labels) = snapshot.set.describe(*key).unwrap();
-        let count = match family.kind {
-            Kind::Counter => snapshot.samples(position).first().map(|cell| whole(cell.value())),
-            _ => snapshot.histograms(position).first().map(|h| h.count),
+    for line in page.lines().filter(|l| !l.starts_with('#')) {
+        let (series, rest) = line.split_once("} ").unwrap();
+        let (name, labels) = series.split_once('{').unwrap();
+        let metric = match name {
+            "stackdriver_cloud_run_revision_run_googleapis_com_request_count" => TYPES[0],
+            "stackdriver_cloud_run_revision_run_googleapis_com_request_latencies_count" => TYPES[1],
+            _ => continue,
         };
-        let Some(count) = count else { continue };
-        let name = if family.name.ends_with("request_count") { TYPES[0] } else { TYPES[1] };
-        counts.insert((name.to_owned(), labels.get("response_code").unwrap().to_string()), count);
+        let code = labels.split_once("response_code=\"").unwrap().1.split('"').next().unwrap();
+        let value = rest.split(' ').next().unwrap().parse().unwrap();
+        counts.insert((metric.to_owned(), code.to_owned()), whole(value));
     }
     counts
 }
@@ -152,14 +170,14 @@ async fn day(sample_period: u64, scrape_interval: u64) {
         failed += u32::from(!good);
         scrapes.push(cloud.now());
         if begin.is_none() && at >= 3600 && good {
-            begin = Some((cloud.now(), counts(&snapshot), scrapes.len()));
+            begin = Some((cloud.now(), counts(&page(snapshot)), scrapes.len()));
         }
     }
     assert!(failed > 0, "there were no storms");
     let (from, before, first) = begin.unwrap();
     let (snapshot, good) = pair.collect(cloud.now()).await;
     assert!(good);
-    let after = counts(&snapshot);
+    let after = counts(&page(snapshot));
     let (mut compared, mut lost, mut whole) = (0, 0, 0);
     for series in series(&cloud.world().spec().google, cloud.world().spec().seed, &PROJECT.into()) {
         let name = series.metric.name.to_owned();

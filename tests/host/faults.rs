@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use raingauge::host::collect::Collector;
-use raingauge::host::job::{HostSettings, Job, Plugin, Resources, Selector, Wanted, What};
+use raingauge::host::job::{HostSettings, Job, Plugin, Resources, Selector, Statsd, Wanted, What};
 use raingauge::model::Timestamp;
 use raingauge::seam::Reason;
 
@@ -52,7 +52,7 @@ async fn files_of_garbage_are_no_measurements_and_no_panic() {
         What::Diskio { resources: Resources::All },
         What::Net { resources: Resources::All },
         What::System,
-        What::Disk { resources: Resources::All, ignored_types: Vec::new(), drop_device: true },
+        What::Disk { resources: Resources::All, ignored_types: Vec::new(), drop_device: true, volume_id: false },
     ];
     let mut collector = collector(tree.root(), jobs).await;
     for pass in 0..3 {
@@ -198,7 +198,7 @@ async fn a_disk_that_is_unplugged_is_a_failure_and_the_others_are_measured() {
         tree.folder(&format!("mnt/{folder}"));
     }
     let chosen = Resources::new(&["/", "/home", "/mnt/*"]).unwrap();
-    let jobs = vec![What::Disk { resources: chosen, ignored_types: Vec::new(), drop_device: true }];
+    let jobs = vec![What::Disk { resources: chosen, ignored_types: Vec::new(), drop_device: true, volume_id: false }];
     let mut collector = collector(tree.root(), jobs).await;
     let collected = collector.collect(at(0)).await;
     assert!(collected.failures[0].doing.ends_with("/mnt/usb stick"), "{:?}", collected.failures);
@@ -207,4 +207,151 @@ async fn a_disk_that_is_unplugged_is_a_failure_and_the_others_are_measured() {
         m.tags.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(",")
     };
     assert_eq!(totals.iter().map(|m| tags(m)).collect::<Vec<_>>(), ["fstype=ext4,path=/", "fstype=xfs,path=/home"]);
+}
+
+#[tokio::test]
+async fn what_fails_in_every_pass_is_news_once_and_again_after_it_was_well() {
+    let tree = pc();
+    for folder in ["run", "proc", "sys", "home", "srv"] {
+        tree.folder(&format!("mnt/{folder}"));
+    }
+    let chosen = Resources::new(&["/", "/mnt/*"]).unwrap();
+    let jobs = vec![What::Disk { resources: chosen, ignored_types: Vec::new(), drop_device: true, volume_id: false }];
+    let mut collector = collector(tree.root(), jobs).await;
+    let mut counts = Vec::new();
+    for pass in 0..6 {
+        match pass {
+            3 => tree.folder("mnt/mnt/usb stick"),
+            4 => fs::remove_dir_all(tree.path().join("mnt/mnt/usb stick")).unwrap(),
+            _ => {}
+        }
+        let collected = collector.collect(at(60 * pass)).await;
+        counts.push((collected.failures.len(), collected.news.len()));
+    }
+    assert_eq!(counts, [(1, 1), (1, 0), (1, 0), (0, 0), (1, 1), (1, 0)]);
+}
+
+#[tokio::test]
+async fn the_volume_of_a_file_system_is_what_its_disk_says() {
+    let tree = pc();
+    tree.write(
+        "proc/1/mountinfo",
+        "1 0 259:1 / / rw - ext4 /dev/nvme0n1p1 rw\n2 1 259:2 / /data rw - xfs /dev/nvme1n1 rw\n\
+         3 1 8:1 / /home rw - ext4 /dev/sda1 rw\n",
+    );
+    for (number, disk, folder, serial) in [
+        ("259:1", "nvme0n1", "nvme0n1/nvme0n1p1", "vol0123456789abcdef0\n"),
+        ("259:2", "nvme1n1", "nvme1n1", "vol-00ff\n"),
+        ("8:1", "sda", "sda/sda1", "S3EWNX0K\n"),
+    ] {
+        tree.write(&format!("sys/devices/{disk}/device/serial"), serial);
+        tree.folder(&format!("sys/devices/{folder}"));
+        if disk != folder {
+            tree.write(&format!("sys/devices/{folder}/partition"), "1\n");
+        }
+        tree.folder("sys/dev/block");
+        let target = format!("../../devices/{folder}");
+        std::os::unix::fs::symlink(target, tree.path().join("sys/dev/block").join(number)).unwrap();
+    }
+    for folder in ["data", "home"] {
+        tree.folder(&format!("mnt/{folder}"));
+    }
+    let disk =
+        |volume_id| What::Disk { resources: Resources::All, ignored_types: Vec::new(), drop_device: true, volume_id };
+    let mut collector = collector(tree.root(), vec![disk(true), disk(false)]).await;
+    let collected = collector.collect(at(0)).await;
+    let volumes = |job| {
+        let of_job = collected.measurements.iter().filter(move |m| m.job == job && m.field == "total");
+        of_job.map(|m| m.tags.get("VolumeId").map(ToString::to_string)).collect::<Vec<_>>()
+    };
+    assert_eq!(volumes(0), [Some("vol-0123456789abcdef0".into()), Some("vol-00ff".into()), None]);
+    assert_eq!(volumes(1), [None, None, None]);
+}
+
+/// On one thread, nobody takes a packet while they are sent: the kernel's buffer overflows.
+#[tokio::test]
+async fn packets_that_the_kernel_dropped_are_counted_and_told_once() {
+    let statsd = Statsd { address: "127.0.0.1:0".into(), aggregation: None, separator: "_".into() };
+    let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let statsd = Statsd { address: format!("127.0.0.1:{port}").into(), ..statsd };
+    let root = raingauge::host::root::Root::default();
+    let mut collector = collector(root, vec![What::Statsd(statsd)]).await;
+    let sender = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (mut dropped, mut taken, mut news) = (0, 0, Vec::new());
+    for pass in 0..3 {
+        for _ in 0..20_000 {
+            sender.send_to(b"c:1|c", ("127.0.0.1", port)).unwrap();
+        }
+        let collected = collector.collect(at(60 * pass)).await;
+        dropped += collected.statsd.dropped_packets;
+        taken += collected.statsd.packets;
+        news.push(collected.news.len());
+        tokio::task::yield_now().await;
+    }
+    while dropped + taken < 60_000 {
+        tokio::task::yield_now().await;
+        let collected = collector.collect(at(600 + i64::try_from(taken).unwrap())).await;
+        dropped += collected.statsd.dropped_packets;
+        taken += collected.statsd.packets;
+        if collected.statsd.packets == 0 && collected.statsd.dropped_packets == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    assert!(dropped > 0 && taken > 0 && dropped + taken == 60_000, "{dropped} dropped, {taken} taken");
+    assert_eq!(news, [1, 0, 0]);
+}
+
+const HEAD: &str = "Inter-|   Receive                        |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes\n";
+
+#[tokio::test]
+async fn interfaces_that_vanish_and_counters_that_wrap_make_gaps_and_no_nonsense() {
+    let tree = pc();
+    let line = |name: &str, bytes: u64| format!("{name}: {bytes} 1 0 0 0 0 0 0 {bytes} 1 0 0 0 0 0 0\n");
+    let table = |lines: &[String]| tree.write("proc/net/dev", &(HEAD.to_owned() + &lines.concat()));
+    for name in ["eth0", "veth1"] {
+        tree.write(&format!("sys/class/net/{name}/flags"), "0x1003\n");
+    }
+    let mut collector = collector(tree.root(), vec![What::Net { resources: Resources::All }]).await;
+    let near_the_end = u64::from(u32::MAX) - 10;
+    let mut seen = Vec::new();
+    for (pass, lines) in (0..).zip([
+        vec![line("eth0", near_the_end), line("veth1", 500)],
+        vec![line("eth0", near_the_end + 5), line("veth1", 600)],
+        // The container is gone; the 32-bit counter has begun anew.
+        vec![line("eth0", 20)],
+        // Another container has its name.
+        vec![line("eth0", 30), line("veth1", 7)],
+        vec![line("eth0", 30), line("veth1", 9)],
+    ]) {
+        table(&lines);
+        let collected = collector.collect(at(60 * pass)).await;
+        assert!(collected.failures.is_empty(), "{:?}", collected.failures);
+        let of = |name: &str| {
+            let is_it = |m: &&raingauge::host::reading::Measurement| {
+                m.field == "bytes_recv" && m.tags.get("interface").is_some_and(|i| &**i == name)
+            };
+            collected.measurements.iter().find(is_it).map(number)
+        };
+        seen.push((of("eth0"), of("veth1")));
+    }
+    let expected = [(None, None), (Some(5.0), Some(100.0)), (None, None), (Some(10.0), None), (Some(0.0), Some(2.0))];
+    assert_eq!(seen, expected);
+}
+
+/// Passes follow the steady clock and are stamped with what the machine says; neither is early or left out.
+#[tokio::test]
+async fn a_clock_that_is_set_moves_the_stamps_and_not_the_passes() {
+    let tree = pc();
+    let mut collector = collector(tree.root(), vec![What::Mem, What::Processes]).await;
+    let mut stamps = Vec::new();
+    for (steady, wall) in [(0, 0), (60, 60), (120, -86_400), (180, -86_340), (240, 1_000_000)] {
+        let now = raingauge::model::Now { wall: at(wall).wall, steady: at(steady).steady };
+        let due = collector.next_due().unwrap();
+        assert_eq!(due.as_secs(), at(steady).steady.as_secs(), "{steady}");
+        let collected = collector.collect(now).await;
+        let total: Vec<_> = collected.measurements.iter().filter(|m| m.field == "total").map(|m| m.when).collect();
+        assert_eq!(total, [at(wall).wall; 2]);
+        stamps.push(wall);
+    }
+    assert_eq!(stamps.len(), 5);
 }

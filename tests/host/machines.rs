@@ -20,6 +20,7 @@ fn everything(tree: &Tree) -> Vec<What> {
             resources: Resources::All,
             ignored_types: vec!["proc".into(), "sysfs".into()],
             drop_device: false,
+            volume_id: false,
         },
         What::Diskio { resources: Resources::All },
         net(&[]),

@@ -141,7 +141,7 @@ fn settings(flags: &[String]) -> GcpSettings {
         window: Window::default(),
         fill_missing_labels: true,
         drop_delegated_projects: false,
-        deltas: Deltas { aggregate: false, ttl: Duration::from_secs(1800), mixes_bounds: true },
+        deltas: Deltas { aggregate: false, ttl: Duration::from_secs(1800), peers_way: true },
         descriptors: Descriptors { ttl: Duration::ZERO, only_google: true, active_only: false },
         aggregations: Vec::new(),
         buckets: Vec::new(),

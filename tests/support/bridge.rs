@@ -86,7 +86,8 @@ impl TestBridge {
             web_config_file: None,
             state_dir: None,
             yace: false,
-            is_agent: false,
+            warnings: vec![],
+            agent: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

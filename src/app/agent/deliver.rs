@@ -5,8 +5,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
 use super::Around;
-use crate::aws::client::Clients;
 use crate::aws::client::put::Publisher;
+use crate::aws::client::{Clients, Network};
 use crate::aws::job::{Access, Role};
 use crate::model::Datum;
 use crate::push::job::PushSettings;
@@ -26,7 +26,8 @@ impl Delivery {
 
     async fn publisher(&self) -> Result<&Publisher, Failure> {
         let connect = async || {
-            let clients = Clients::load(Access::default(), &self.around.network).await?;
+            let network = Network { dual_stack: self.push.dual_stack, ..self.around.network.clone() };
+            let clients = Clients::load(Access::default(), &network).await?;
             let role = Role { arn: self.push.role_arn.clone(), ..Role::default() };
             let PushSettings { region, endpoint_url, namespace, .. } = &self.push;
             let publisher = clients.publisher(&role, region.as_ref(), endpoint_url.as_ref(), namespace).await?;

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::app::bridge::Shared;
-use crate::expose::status::PushStatus;
+use crate::expose::status::{JobError, PushStatus};
 use crate::host::collect::Collected;
 use crate::model::{Datum, Timestamp};
 use crate::push::batch::MAX_DATA;
@@ -31,6 +31,7 @@ struct State {
     census: Census,
     said_metrics: usize,
     status: PushStatus,
+    last_sent: Option<Timestamp>,
     last_failure: Option<(String, Timestamp)>,
     last_losses: Vec<(Loss, Timestamp)>,
 }
@@ -46,6 +47,7 @@ impl Ledger {
             census: Census::new(max_metrics),
             said_metrics: 0,
             status,
+            last_sent: None,
             last_failure: None,
             last_losses: Vec::new(),
         };
@@ -59,6 +61,7 @@ impl Ledger {
         telemetry.host_failures(&collected.failures);
         let tally = &collected.statsd;
         telemetry.statsd_losses([
+            ("packet", tally.dropped_packets),
             ("malformed_line", tally.malformed),
             ("value", tally.dropped_values),
             ("series", tally.dropped_series),
@@ -75,7 +78,7 @@ impl Ledger {
         let metrics = state.census.count(now);
         let cost = Cost::estimate(metrics, metrics.div_ceil(MAX_DATA), self.flush_interval);
         state.status.metrics = metrics;
-        state.status.dollars_a_month = cost.total();
+        state.status.dollars_per_month = cost.total();
         self.shared.telemetry.push_metrics(metrics, cost.total());
         #[expect(clippy::cast_precision_loss, reason = "numbers of metrics")]
         let has_grown = metrics as f64 > state.said_metrics as f64 * GROWTH;
@@ -101,8 +104,8 @@ impl Ledger {
             Event::Sent(data) => {
                 telemetry.push_sent(data, self.shared.clock.now());
                 let mut state = self.lock();
-                state.status.sent += data;
-                state.status.last_sent = Some(self.shared.clock.read().steady);
+                state.status.sent_data += data;
+                state.last_sent = Some(self.shared.clock.read().steady);
                 state.status.failure = None;
                 if state.last_failure.take().is_some() {
                     tracing::info!("CloudWatch takes data again");
@@ -113,7 +116,7 @@ impl Ledger {
             Event::Queue(queue) => {
                 telemetry.push_queue(queue.data, queue.memory_bytes, queue.disk_bytes);
                 let mut state = self.lock();
-                state.status.waiting = queue.data;
+                state.status.waiting_data = queue.data;
                 self.show(&state);
             }
             Event::Failed(failure) => self.failed(&failure),
@@ -129,7 +132,7 @@ impl Ledger {
         self.shared.telemetry.push_lost(loss.as_str(), data);
         let now = self.shared.clock.read().steady;
         let mut state = self.lock();
-        state.status.lost += data;
+        state.status.lost_data += data;
         let is_recent = |(kind, at): &(Loss, Timestamp)| *kind == loss && now.since(*at) < QUIET;
         if !state.last_losses.iter().any(is_recent) {
             state.last_losses.retain(|(kind, _)| *kind != loss);
@@ -150,12 +153,12 @@ impl Ledger {
             tracing::warn!(reason, advice, "{text}; the data wait and are tried again");
             state.last_failure = Some((text.clone(), now));
         }
-        state.status.failure = Some((text, failure.reason.advice().to_owned()));
+        state.status.failure = Some(JobError { message: text, fix: failure.reason.advice().to_owned() });
         self.show(&state);
     }
 
     fn show(&self, state: &State) {
-        self.shared.states.show_push(state.status.clone());
+        self.shared.states.show_push(state.status.clone(), state.last_sent);
     }
 
     /// Nothing panics while it is held.

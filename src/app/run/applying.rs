@@ -97,6 +97,11 @@ impl Daemon {
         settings
     }
 
+    /// What runs now.
+    pub(super) fn resolved(&self) -> Option<Settings> {
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|a| a.resolved.clone())
+    }
+
     /// Follows the projects that filters find, for as long as there are filters.
     pub(super) async fn follow_projects(&self) {
         loop {

@@ -25,6 +25,8 @@ pub struct Network {
     pub endpoints: Endpoints,
     /// Which profile of which file, where somebody says so; else the SDK's usual ones.
     pub profile: Profile,
+    /// Endpoints that have IPv6 addresses too: what a configuration may say beside `AWS_USE_DUALSTACK_ENDPOINT`.
+    pub dual_stack: bool,
     /// A simulated cloud in place of AWS, with the keys that it takes. Only `demo` and tests set it.
     pub emulator: Option<Emulator>,
 }

@@ -1,5 +1,5 @@
 //! Several files as one: section by section, key by key. The same key twice is only good when both say the same; the lists
-//! of procstat are joined.
+//! of procstat are joined. Sections that are not ours (`logs`, …) are nobody's quarrel here: the first file's stays.
 
 use std::rc::Rc;
 
@@ -9,6 +9,8 @@ use super::read::equal;
 
 /// Keys whose values are joined into one list.
 const JOINED: [&str; 4] = ["procstat", "jmx", "otlp", "usage_metadata"];
+/// The sections that are read.
+const OURS: [&str; 2] = ["agent", "metrics"];
 /// How deep sections are merged key by key: `metrics.metrics_collected.cpu` must be the same or stand in one file.
 const MERGED_DEPTH: usize = 3;
 
@@ -40,6 +42,8 @@ fn merge(ours: &Node, theirs: &Node, path: &Path<'_>, depth: usize, report: &mut
         let known = entries.iter_mut().find(|(k, _)| text_of(k) == name);
         match known {
             None => entries.push((key.clone(), value.clone())),
+            // What is not ours is only looked at to say so.
+            Some(_) if depth == 0 && !OURS.contains(&name) => {}
             Some((_, known)) if JOINED.contains(&name) => *known = joined(known, value),
             Some((_, known)) => *known = merge(known, value, &path.key(name), depth + 1, report),
         }
@@ -49,7 +53,7 @@ fn merge(ours: &Node, theirs: &Node, path: &Path<'_>, depth: usize, report: &mut
 
 /// Below the sections only these are sections themselves.
 fn is_section(path: &Path<'_>) -> bool {
-    matches!(path.to_string().rsplit('.').next(), Some("metrics_collected" | "logs_collected" | "traces_collected"))
+    path.to_string().ends_with(".metrics_collected")
 }
 
 /// Equal elements once. What is no list is taken for a list of one.

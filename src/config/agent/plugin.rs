@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::raw::{Node, Value};
+use super::super::re2;
 use super::super::report::{Path, Report, quoted};
-use super::super::{native, re2};
 use super::read::{self, Entry};
 use super::{Decorations, MAX_APPENDED, MAX_INTERVAL, foreign, measurement, placeholder_slip};
+use crate::host::glob::Glob;
 use crate::host::job::{Job, Plugin, Resources, Selector, Statsd, Wanted, What};
 use crate::model::Text;
 use crate::push::job::{DimensionValue, Fact, JobRules};
@@ -31,6 +32,8 @@ const STATSD: [&str; 8] = [
     "service.name",
     "deployment.environment",
 ];
+/// What stands for the EBS volume of a file system.
+const VOLUME: &str = "${aws:VolumeId}";
 /// Keys of the CloudWatch agent's own that no dimension may have.
 const RESERVED: [&str; 2] = ["aws:StorageResolution", "aws:AggregationInterval"];
 
@@ -195,16 +198,20 @@ impl Collected {
         text("deployment.environment", 1);
         let written = written.unwrap_or_else(|| STATSD_ADDRESS.into());
         let bare = written.strip_prefix("udp://").unwrap_or(&written);
-        let Some(address) = native::listen_address(bare) else {
-            let message = format!("{} is no address to listen at: write IP:PORT or :PORT", quoted(&written));
+        let is_address = bare.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        if !is_address {
+            let message = format!("{} is no address to listen at: write HOST:PORT or :PORT", quoted(&written));
             let spot = read::value(&entries, "service_address").unwrap_or(node).spot;
             report.mistake(spot, path.key("service_address"), message);
             return;
-        };
+        }
         self.drop_originals(&entries, path, None, report);
         let aggregation_window = (aggregation > 0).then(|| Duration::from_secs(aggregation));
-        let statsd =
-            Statsd { address, aggregation: aggregation_window, separator: separator.unwrap_or_else(|| "_".into()) };
+        let statsd = Statsd {
+            address: bare.into(),
+            aggregation: aggregation_window,
+            separator: separator.unwrap_or_else(|| "_".into()),
+        };
         let interval = Duration::from_secs(interval);
         self.jobs.push(Job { what: What::Statsd(statsd), wanted: Wanted::default(), interval });
         self.rules.push(JobRules { dimensions: Vec::new(), high_resolution: aggregation < HIGH_RESOLUTION_BELOW });
@@ -218,6 +225,7 @@ fn interval(entries: &[Entry<'_>], path: &Path<'_>, report: &mut Report) -> Opti
 
 /// A plugin's own `append_dimensions`.
 fn own_dimensions(entries: &[Entry<'_>], path: &Path<'_>, report: &mut Report) -> Vec<(Text, DimensionValue)> {
+    let is_disk = path.to_string().rsplit('.').next() == Some("disk");
     let Some(node) = read::value(entries, "append_dimensions") else { return Vec::new() };
     let path = &path.key("append_dimensions");
     let all = read::object(node, path, report).unwrap_or_default();
@@ -233,15 +241,30 @@ fn own_dimensions(entries: &[Entry<'_>], path: &Path<'_>, report: &mut Report) -
         }
         if let Some(fact) = Fact::of_placeholder(&text) {
             dimensions.push((key, DimensionValue::Of(fact)));
-        } else if &*text == "${aws:VolumeId}" {
-            report.warn(value.spot, path, "raingauge does not know the volumes of mounts: the dimension is left out");
+        } else if &*text == VOLUME {
+            // The plugin `disk` adds it itself, mount by mount.
+            if !(is_disk && &*key == "VolumeId") {
+                let message = "only the plugin disk knows volumes, as \"VolumeId\": the dimension is left out";
+                report.warn(value.spot, path, message);
+            }
         } else if let Some(slip) = placeholder_slip(&text) {
-            report.warn(value.spot, path, format!("{slip}: the dimension is ignored"));
+            // As there: what is no placeholder of its own goes out as it is written.
+            let is_literal = !text.contains("${aws:");
+            let becomes = if is_literal { "the text is sent as it is" } else { "the dimension is ignored" };
+            report.warn(value.spot, path, format!("{slip}: {becomes}"));
+            dimensions.extend(is_literal.then_some((key, DimensionValue::Fixed(text))));
         } else {
             dimensions.push((key, DimensionValue::Fixed(text)));
         }
     }
     dimensions
+}
+
+/// Whether the dimensions have the volume among them.
+fn names_volume(dimensions: &Node) -> bool {
+    let Value::Mapping(entries) = &*dimensions.value else { return false };
+    let is = |node: &Node, wanted: &str| matches!(&*node.value, Value::Scalar(s) if &*s.text == wanted);
+    entries.iter().any(|(key, value)| is(key, "VolumeId") && is(value, VOLUME))
 }
 
 /// What only this plugin has.
@@ -260,13 +283,14 @@ fn what(plugin: Plugin, entries: &[Entry<'_>], path: &Path<'_>, report: &mut Rep
             let ignored = read::value(entries, "ignore_file_system_types")
                 .and_then(|node| read::texts(node, &path.key("ignore_file_system_types"), report));
             What::Disk {
-                resources: resources(entries, path, Resources::new, report)?,
+                resources: resources(entries, path, "", report)?,
                 ignored_types: ignored.unwrap_or_default(),
                 drop_device: flag("drop_device", report).unwrap_or_default(),
+                volume_id: read::value(entries, "append_dimensions").is_some_and(names_volume),
             }
         }
-        Plugin::Diskio => What::Diskio { resources: resources(entries, path, Resources::devices, report)? },
-        Plugin::Net => What::Net { resources: resources(entries, path, Resources::new, report)? },
+        Plugin::Diskio => What::Diskio { resources: resources(entries, path, "/dev/", report)? },
+        Plugin::Net => What::Net { resources: resources(entries, path, "", report)? },
         Plugin::Netstat => What::Netstat,
         Plugin::Processes => What::Processes,
         Plugin::System => What::System,
@@ -285,16 +309,22 @@ fn per_cpu(entries: &[Entry<'_>], path: &Path<'_>, report: &mut Report) -> bool 
     !list.is_empty()
 }
 
-fn resources<E: std::fmt::Display>(
-    entries: &[Entry<'_>],
-    path: &Path<'_>,
-    new: impl Fn(&[Text]) -> Result<Resources, E>,
-    report: &mut Report,
-) -> Option<Resources> {
+/// Patterns; what is none, and the CloudWatch agent takes as it stands, is taken so.
+fn resources(entries: &[Entry<'_>], path: &Path<'_>, prefix: &str, report: &mut Report) -> Option<Resources> {
     let Some(node) = read::value(entries, "resources") else { return Some(Resources::All) };
     let path = &path.key("resources");
     let list = read::texts(node, path, report)?;
-    new(&list).map_err(|e| report.mistake(node.spot, path, e.to_string())).ok()
+    if list.is_empty() || list.iter().any(|text| &**text == "*") {
+        return Some(Resources::All);
+    }
+    let mut glob = |text: &Text| {
+        let bare = text.trim_start_matches(prefix);
+        Glob::new(bare).unwrap_or_else(|why| {
+            report.warn(node.spot, path, format!("{why}; it stands for itself"));
+            Glob::literal(bare)
+        })
+    };
+    Some(Resources::Chosen(list.iter().map(&mut glob).collect()))
 }
 
 /// `pid_file` before `exe` before `pattern`.
@@ -305,7 +335,10 @@ fn selector(entries: &[Entry<'_>], item: &Node, path: &Path<'_>, report: &mut Re
     };
     let found = [text("pid_file"), text("exe"), text("pattern")];
     let mut compiled = |node: &Node, key: &str, text: &Text| {
-        let refused = |e: re2::Refused| report.mistake(node.spot, path.key(key), format!("bad pattern: {e}"));
+        // The CloudWatch agent starts with it, and finds nothing.
+        let refused = |e: re2::Refused| {
+            report.warn(node.spot, path.key(key), format!("bad pattern: {e}; nothing is collected for this entry"));
+        };
         re2::compile(text).map_err(refused).ok()
     };
     match found {

@@ -116,6 +116,11 @@ pub(super) fn flag(node: &Node, path: &Path<'_>, report: &mut Report) -> Option<
     None
 }
 
+/// Whether it is `true`; anything else is not.
+pub(super) fn is_true(node: &Node) -> bool {
+    matches!(&*node.value, Value::Scalar(s) if scalar::meaning(s) == Meaning::Bool(true))
+}
+
 /// A list of strings of 1 to 1024 characters.
 pub(super) fn texts(node: &Node, path: &Path<'_>, report: &mut Report) -> Option<Vec<Text>> {
     let items = list(node, path, "a list of strings", report)?;

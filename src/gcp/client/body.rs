@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::Refused;
 use super::decode::{Collect, Interner};
-use super::splitter::Splitter;
+use super::repair::repaired;
+use super::splitter::{Found, Splitter};
 use crate::seam::Reason;
 
 /// No answer is longer, unpacked: a page of a hundred thousand points has a tenth of it.
@@ -47,14 +48,26 @@ pub(super) async fn read<T: Collect>(
                 format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"),
             ));
         }
-        splitter.feed(bytes, |found| collected.take(found, texts)).map_err(bad)?;
+        splitter.feed(bytes, |found| taken(collected, found, texts)).map_err(bad)?;
     }
     if let Some(mut unpacker) = unpacker {
         unpacker.try_finish().map_err(|e| bad(format!("bad gzip: {e}")))?;
         let rest = std::mem::take(unpacker.get_mut());
-        splitter.feed(&rest, |found| collected.take(found, texts)).map_err(bad)?;
+        splitter.feed(&rest, |found| taken(collected, found, texts)).map_err(bad)?;
     }
     splitter.finish().map_err(bad)
+}
+
+/// Takes what was found, repaired where that helps.
+fn taken<T: Collect>(collected: &mut T, found: Found<'_>, texts: &Interner) -> Result<(), String> {
+    let refused = match collected.take(found, texts) {
+        Ok(()) => return Ok(()),
+        Err(refused) => refused,
+    };
+    match found {
+        Found::Item(item) => repaired(item).map_or(Err(refused), |whole| collected.take(Found::Item(&whole), texts)),
+        Found::Field(..) => Err(refused),
+    }
 }
 
 /// What an answer with a bad status says.

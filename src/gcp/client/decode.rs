@@ -51,6 +51,7 @@ pub(super) trait Collect: Default {
     const LIST: &'static str;
 
     /// Takes what was found.
+    /// An item that is refused leaves no trace.
     fn take(&mut self, found: Found<'_>, texts: &Interner) -> Result<(), String>;
 
     /// How many series came.
@@ -179,6 +180,7 @@ fn value_type(text: Option<&str>) -> ValueType {
         Some("INT64") => ValueType::Int64,
         Some("DOUBLE") => ValueType::Double,
         Some("DISTRIBUTION") => ValueType::Distribution,
+        Some("STRING" | "MONEY") => ValueType::Text,
         _ => ValueType::Other,
     }
 }
@@ -209,8 +211,8 @@ impl Collect for Series {
     fn take(&mut self, found: Found<'_>, texts: &Interner) -> Result<(), String> {
         match found {
             Found::Item(item) => {
-                self.returned += 1;
                 let raw = read::<Option<RawSeries<'_>>>(item)?;
+                self.returned += 1;
                 match self.one(raw, texts) {
                     Ok(series) => self.page.series.push(series),
                     Err(why) => self.page.left_out.count(why),
@@ -420,7 +422,7 @@ fn value(raw: RawValue, value_type: ValueType) -> Value {
         ValueType::Int64 => raw.integer.map(|n| Value::Integer(n.0)),
         ValueType::Double => raw.double.map(|n| Value::Double(n.0)),
         ValueType::Distribution => raw.distribution.map(|d| Value::Distribution(Box::new(distribution(d)))),
-        ValueType::Other => None,
+        ValueType::Text | ValueType::Other => None,
     }
     .unwrap_or(Value::Missing)
 }

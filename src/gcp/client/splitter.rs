@@ -16,6 +16,7 @@ pub(super) struct Splitter {
 }
 
 /// What was found.
+#[derive(Clone, Copy)]
 pub(super) enum Found<'a> {
     /// An item of the list.
     Item(&'a [u8]),

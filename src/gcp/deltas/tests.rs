@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const RULES: Deltas = Deltas { aggregate: true, ttl: Duration::from_secs(1800), mixes_bounds: false };
+const RULES: Deltas = Deltas { aggregate: true, ttl: Duration::from_secs(1800), peers_way: false };
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn minute(n: i64) -> Timestamp {
@@ -85,6 +85,21 @@ fn a_silent_counter_moves_on_with_the_minutes_and_is_forgotten_in_the_end() {
 }
 
 #[test]
+fn the_time_of_a_silent_counter_goes_back_only_with_the_peer() {
+    let half = Duration::from_secs(30);
+    for (peers_way, expected) in [(true, minute(98)), (false, minute(98).plus(half))] {
+        let (mut t, rules) = (TypeTotals::default(), Deltas { peers_way, ..RULES });
+        t.begin(minute(100));
+        let mut late = delta("a", &[(98, 1)]);
+        late.addends[0].end = minute(98).plus(half);
+        let now = minute(100).plus(half);
+        t.add(late, rules, Collection { now, ..collection(100) });
+        let times = [(); 2].map(|()| t.show(rules, now).remove(0).at);
+        assert_eq!(times, [minute(98).plus(half), expected], "{peers_way}");
+    }
+}
+
+#[test]
 fn what_is_older_than_points_may_be_late_is_not_taken() {
     let mut t = TypeTotals::default();
     t.begin(minute(0));
@@ -112,19 +127,19 @@ fn counts_add_up_bucket_by_bucket() {
 
 #[test]
 fn when_the_bounds_change_buckets_stay_cumulative_or_are_mixed_as_the_peer_does() {
-    for (mixes_bounds, expected) in [(true, [5, 6, 1, 3]), (false, [5, 6, 6, 9])] {
+    for (peers_way, expected) in [(true, [5, 6, 1, 3]), (false, [5, 6, 6, 9])] {
         let mut t = TypeTotals::default();
-        let rules = Deltas { mixes_bounds, ..RULES };
+        let rules = Deltas { peers_way, ..RULES };
         t.begin(minute(100));
         t.add(distribution(101, counts(&[0.5, 1.0, 10.0], &[5, 5, 5, 5])), rules, collection(101));
         t.add(distribution(102, counts(&[1.0, 5.0, 20.0], &[1, 1, 3, 4])), rules, collection(102));
         let Amount::Counts(c) = t.show(rules, minute(102)).remove(0).amount else { panic!() };
         assert_eq!(c.bounds.values(), [0.5, 1.0, 5.0, 10.0, 20.0]);
         let but_10: Vec<u64> = [0, 1, 2, 4].iter().map(|at| c.counts[*at]).collect();
-        let expected_20 = if mixes_bounds { 3 } else { 8 };
-        assert_eq!(but_10, [expected[0], expected[1], expected[2], expected_20], "{mixes_bounds}");
+        let expected_20 = if peers_way { 3 } else { 8 };
+        assert_eq!(but_10, [expected[0], expected[1], expected[2], expected_20], "{peers_way}");
         assert_eq!(c.all, 9);
-        assert_eq!(c.counts.is_sorted(), !mixes_bounds);
+        assert_eq!(c.counts.is_sorted(), !peers_way);
     }
 }
 

@@ -87,7 +87,7 @@ fn text_and_what_is_excluded_is_not_asked_for() {
     let mut job = job();
     let mut d = descriptor(MetricKind::Gauge, 60, 0);
     assert!(is_wanted(&job, &d));
-    d.value_type = ValueType::Other;
+    d.value_type = ValueType::Text;
     assert!(!is_wanted(&job, &d));
     d.value_type = ValueType::Double;
     job.exclude_prefixes = texts(&["t.googleapis.com/"]);

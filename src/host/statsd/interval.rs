@@ -25,6 +25,8 @@ pub struct Tally {
     pub packets: u64,
     /// Values that were understood.
     pub values: u64,
+    /// Packets that the kernel dropped, since they came faster than they were taken.
+    pub dropped_packets: u64,
     /// Lines, or values of a line, that could not be read.
     pub malformed: u64,
     /// Values dropped because there were too many series.
@@ -40,6 +42,7 @@ impl Tally {
     pub fn add(&mut self, other: &Self) {
         self.packets += other.packets;
         self.values += other.values;
+        self.dropped_packets += other.dropped_packets;
         self.malformed += other.malformed;
         self.dropped_values += other.dropped_values;
         self.dropped_series += other.dropped_series;
@@ -48,7 +51,8 @@ impl Tally {
 
     /// Whether something was lost.
     pub fn is_lossy(&self) -> bool {
-        self.malformed + self.dropped_values + self.dropped_series + self.dropped_members > 0
+        let lines = self.malformed + self.dropped_values + self.dropped_series + self.dropped_members;
+        self.dropped_packets + lines > 0
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use super::{Gathering, Tally};
 use crate::host::job::Statsd;
 use crate::host::reading::Measurement;
-use crate::model::Timestamp;
+use crate::host::root;
+use crate::model::{Text, Timestamp};
 use crate::seam::{Failure, Reason};
 
 /// No UDP packet is longer.
@@ -25,7 +26,7 @@ const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 #[derive(Debug, thiserror::Error)]
 #[error("failed to listen for statsd on {address} (UDP): {source}; is another agent running?")]
 pub struct ListenError {
-    address: SocketAddr,
+    address: Text,
     source: io::Error,
 }
 
@@ -41,23 +42,30 @@ impl From<ListenError> for Failure {
 pub struct Listener {
     gathering: Arc<Mutex<Gathering>>,
     address: SocketAddr,
+    inode: Option<u64>,
     task: JoinHandle<()>,
 }
 
 impl Listener {
     /// Opens the socket and starts reading.
     pub async fn open(settings: &Statsd) -> Result<Self, ListenError> {
-        let failed = |source| ListenError { address: settings.address, source };
-        let socket = UdpSocket::bind(settings.address).await.map_err(failed)?;
+        let failed = |source| ListenError { address: Text::clone(&settings.address), source };
+        let socket = bind(&settings.address).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
+        let inode = root::inode(&socket);
         let gathering = Arc::new(Mutex::new(Gathering::new(settings)));
         let task = tokio::spawn(listen(socket, Arc::clone(&gathering)));
-        Ok(Self { gathering, address, task })
+        Ok(Self { gathering, address, inode, task })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// By which the kernel's table of sockets knows it.
+    pub(in crate::host) const fn inode(&self) -> Option<u64> {
+        self.inode
     }
 
     /// Ends an interval; see [`Gathering::end_interval`].
@@ -68,6 +76,15 @@ impl Listener {
     /// Hands out everything; see [`Gathering::finish`].
     pub fn finish(&self, job: usize, now: Timestamp) -> (Vec<Measurement>, Tally) {
         self.gathering.lock().unwrap_or_else(PoisonError::into_inner).finish(job, now)
+    }
+}
+
+/// `:PORT` is IPv6 and IPv4; where IPv6 is switched off, only IPv4 is left.
+async fn bind(address: &str) -> io::Result<UdpSocket> {
+    let Some(port) = address.strip_prefix(':') else { return UdpSocket::bind(address).await };
+    match UdpSocket::bind(format!("[::]:{port}")).await {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => UdpSocket::bind(format!("0.0.0.0:{port}")).await,
+        bound => bound,
     }
 }
 

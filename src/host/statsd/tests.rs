@@ -8,7 +8,7 @@ use crate::host::reading::Distribution;
 
 fn settings(aggregation_seconds: u64) -> Statsd {
     Statsd {
-        address: "127.0.0.1:0".parse().unwrap(),
+        address: "127.0.0.1:0".into(),
         aggregation: Some(Duration::from_secs(aggregation_seconds)),
         separator: "_".into(),
     }
@@ -190,7 +190,7 @@ async fn the_listener_gathers_what_is_sent_to_it() {
         }
     }
     assert!((sum - 3.0).abs() < 1e-9);
-    let taken = Statsd { address: listener.address(), ..settings(0) };
+    let taken = Statsd { address: listener.address().to_string().into(), ..settings(0) };
     let refused = Listener::open(&taken).await.unwrap_err().to_string();
     assert!(refused.contains(&listener.address().to_string()) && refused.contains("another agent"), "{refused}");
 }

@@ -100,3 +100,13 @@ fn only_what_is_used_is_asked_for() {
     r.global = Some(GlobalDimensions { facts: vec![Fact::InstanceId], fixed: vec![] });
     assert_eq!(wanted(&r).into_iter().collect::<Vec<_>>(), [Fact::ImageId, Fact::InstanceId]);
 }
+
+#[test]
+fn names_and_values_that_cloudwatch_refuses_do_not_go_out() {
+    let long = "n".repeat(256);
+    let dimensions = limited(
+        [(&*long, "v"), (":a", "v"), ("b", " "), ("ok", &*"v".repeat(2000))].map(|(n, v)| (n.into(), v.into())).into(),
+    );
+    let kept: Vec<_> = dimensions.iter().map(|(n, v)| (n.to_string(), v.len())).collect();
+    assert_eq!(kept, [("ok".to_owned(), 1024)]);
+}

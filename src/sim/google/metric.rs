@@ -244,7 +244,7 @@ pub const METRICS: [MetricType; 14] = [
         "storage.googleapis.com/storage/folder_name",
         INSTANCE,
         &[],
-        (Gauge, ValueType::Other),
+        (Gauge, ValueType::Text),
         "1",
         (300, 300),
         1,

@@ -163,7 +163,7 @@ impl Series {
         let is_gauge = self.metric.kind == MetricKind::Gauge;
         let drawn = derive(self.seed, n.unsigned_abs());
         match self.metric.value_type {
-            ValueType::Other => Value::Missing,
+            ValueType::Text | ValueType::Other => Value::Missing,
             ValueType::Bool => Value::Integer(i64::from(!drawn.is_multiple_of(8))),
             ValueType::Double if is_gauge => Value::Double(unit(drawn) * f64::from(self.metric.size)),
             ValueType::Double => Value::Double(self.counted(first, n) as f64 / 8.0),

@@ -258,6 +258,7 @@ const fn type_name(value_type: ValueType) -> &'static str {
         ValueType::Int64 => "INT64",
         ValueType::Double => "DOUBLE",
         ValueType::Distribution => "DISTRIBUTION",
-        ValueType::Other => "STRING",
+        ValueType::Text => "STRING",
+        ValueType::Other => "VALUE_TYPE_UNSPECIFIED",
     }
 }
