@@ -3,6 +3,7 @@
 //!
 //! Deliberately absent: quotas (`aws/gated`), paging and repetition of failed pages (`aws/fetch`, `aws/discover`).
 
+mod assumed;
 mod call;
 mod credentials;
 pub(in crate::aws) mod failure;
@@ -13,7 +14,6 @@ pub mod put;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -39,6 +39,7 @@ use crate::aws::signed::{self, Signer};
 use crate::aws::xml::Element;
 use crate::model::{Text, Timestamp};
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
+use assumed::Assumed;
 use call::{Calls, Place};
 use credentials::{Kept, Maker, Unbooked};
 pub use http::{Emulator, Network, Profile};
@@ -58,8 +59,6 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
 const ALIAS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The tagging API's page size, its maximum.
 const RESOURCES_PER_PAGE: i32 = 100;
-/// The name under which assumed roles appear in CloudTrail.
-const SESSION_NAME: &str = "raingauge";
 
 /// Makes one [`Api`] for each (role, region), whatever the number of jobs, sharing connections and, for each role,
 /// credentials and account id.
@@ -175,7 +174,7 @@ impl Clients {
         let assumed = Unbooked::default();
         let config = match &role.arn {
             None => self.base.clone(),
-            Some(arn) => self.assumed(arn, role.external_id.as_ref(), region, assumed.clone()).await,
+            Some(arn) => self.assumed(arn, role.external_id.as_ref(), region, assumed.clone()),
         };
         let shared = Arc::new(RoleAccess { config, identity: Identity::default(), assumed });
         roles.insert(role.clone(), Arc::clone(&shared));
@@ -184,13 +183,7 @@ impl Clients {
 
     /// The configuration with the role's credentials. STS is asked in `sts-region`, else in the SDK's region, else (where
     /// YACE would fail at every collection) in the job's.
-    async fn assumed(
-        &self,
-        arn: &Text,
-        external_id: Option<&Text>,
-        job_region: &Text,
-        unbooked: Unbooked,
-    ) -> SdkConfig {
+    fn assumed(&self, arn: &Text, external_id: Option<&Text>, job_region: &Text, unbooked: Unbooked) -> SdkConfig {
         let region = match (&self.access.sts_region, self.base.region()) {
             (Some(region), _) => Region::new(region.to_string()),
             (None, Some(region)) => region.clone(),
@@ -199,17 +192,9 @@ impl Clients {
         // STS counts for the account of the role, which its ARN names.
         let account = arn.split(':').nth(4).unwrap_or_default().into();
         let place = Place { region: region.as_ref().into(), account };
-        let mut role = AssumeRoleProvider::builder(arn.to_string())
-            .session_name(SESSION_NAME)
-            .configure(&self.base)
-            .region(region);
-        if let Some(id) = external_id {
-            role = role.external_id(id.to_string());
-        }
-        let provider = match self.base.credentials_provider() {
-            Some(own) => role.build_from_provider(own).await,
-            None => role.build().await,
-        };
+        let own = self.base.to_builder().region(region).build();
+        let sts = aws_sdk_sts::Client::new(&own);
+        let provider = Assumed { sts, arn: Text::clone(arn), external_id: external_id.cloned() };
         self.base
             .to_builder()
             .credentials_provider(SharedCredentialsProvider::new(Kept::assumed(
