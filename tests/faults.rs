@@ -175,6 +175,26 @@ async fn a_step_of_the_clock_loses_nothing() {
     bridge.stop().await;
 }
 
+/// Both defaults of native files keep times: the intervals of metrics, and what the oracle says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_set_back_stops_nobody_from_asking() {
+    for metric in ["interval: 1s, ", ""] {
+        let cloud = cloud(world()).await;
+        let oracle = if metric.is_empty() { "activityOracle: true" } else { "activityOracle: false" };
+        let config = CONFIG.replacen("  staleAfter: 10m\n", &format!("  staleAfter: 10m\n  {oracle}\n"), 1);
+        let config =
+            config.replace("{name: CPU", &format!("{{{metric}name: CPU")).replacen("interval: 1s", "interval: 2s", 1);
+        let bridge = TestBridge::start(&cloud, &config).await;
+        bridge.wait_for("both jobs", complete).await;
+        bridge.clock.step_by_millis(-3_600_000);
+        let asked = |p: &Page| p.sum("raingauge_api_calls_total", &["GetMetricData", "eu-west-1"]);
+        let before = asked(&bridge.page().await);
+        let page = bridge.wait_for("calls after the step", |p| asked(p) >= before + 3.0).await;
+        assert!(complete(&page), "{metric}\n{}", page.text);
+        bridge.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_resources_is_an_empty_page_and_no_failure() {
     let cloud = cloud(WorldSpec::empty()).await;

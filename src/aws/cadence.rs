@@ -166,6 +166,13 @@ impl Track {
         Self { due, ..Self::default() }
     }
 
+    /// All its times are earlier by so much.
+    pub fn set_back(&mut self, seconds: u32) {
+        for time in [&mut self.due, &mut self.whole_until, &mut self.paid_until] {
+            *time = time.saturating_sub(seconds);
+        }
+    }
+
     /// Whether it is to be asked for.
     pub fn is_due(&self, now: Timestamp) -> bool {
         i64::from(self.due) <= now.as_secs()

@@ -162,6 +162,7 @@ impl Fetch {
         let is_new = self.follow(&inventory, clock);
         let Some(current) = &mut self.current else { return Outcome::default() };
         current.snapshot.drop_stale(clock.steady());
+        current.paced.iter_mut().for_each(|paced| paced.follow_clock(clock.now()));
         current.heed(self.oracle.as_ref().and_then(|o| o.borrow().clone()), &self.job);
         let (job, api) = (Arc::clone(&self.job), Arc::clone(&self.api));
         let mut outcome = Outcome::default();

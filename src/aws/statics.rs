@@ -1,11 +1,13 @@
 //! Static jobs: GetMetricStatistics for exactly the configured dimensions, with YACE's choice of points.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, stream};
 
 use crate::aws::api::{Api, MetricStatisticsRequest, StatisticsPoint};
-use crate::aws::cadence::Verdict;
+use crate::aws::cadence::{Rhythm, Verdict};
 use crate::aws::fetch::{Paced, RunClock};
-use crate::aws::job::{Dimension, Job, Metric};
+use crate::aws::job::{Dimension, Job, Metric, WindowRule};
 use crate::aws::plan::Plan;
 use crate::model::{Cell, Snapshot, Text, Timestamp};
 use crate::seam::{Call, Failure, Outcome};
@@ -34,8 +36,10 @@ pub(super) async fn fetch(
     };
     let metrics = job.metrics.iter().zip(&plan.statics).enumerate().filter(|(_, (_, positions))| is_due(positions));
     let asked: Vec<_> = metrics
-        .map(|(group, (metric, positions))| async move {
-            (group, metric, positions, ask(job, metric, dimensions, api, clock.wall()).await)
+        .map(|(group, (metric, positions))| {
+            let late_seconds = paced.as_ref().map_or(0, |paced| paced.late_seconds(group));
+            let window = window(metric, clock.wall(), late_seconds);
+            async move { (group, metric, positions, ask(job, metric, dimensions, api, window).await) }
         })
         .collect();
     let any = !asked.is_empty();
@@ -67,13 +71,21 @@ pub(super) async fn fetch(
     (any, seen)
 }
 
-/// Plain and extended statistics may not stand in one call. The window is not rounded and ignores the delay.
+/// Of complete periods only, as for queries; as YACE does it, the window is not rounded and ignores the delay.
+fn window(metric: &Metric, now: Timestamp, late_seconds: u32) -> (Timestamp, Timestamp) {
+    match metric.rule {
+        WindowRule::Complete => Rhythm::of(metric).window(now, late_seconds, metric.length_seconds),
+        WindowRule::Yace => (now.minus(Duration::from_secs(metric.length_seconds)), now),
+    }
+}
+
+/// Plain and extended statistics may not stand in one call.
 async fn ask(
     job: &Job,
     metric: &Metric,
     dimensions: &[Dimension],
     api: &dyn Api,
-    now: Timestamp,
+    (start, end): (Timestamp, Timestamp),
 ) -> (Vec<StatisticsPoint>, Vec<Call>, Option<Failure>) {
     let (plain, extended): (Vec<Text>, Vec<Text>) =
         metric.statistics.iter().cloned().partition(|s| PLAIN.contains(&&**s));
@@ -89,8 +101,8 @@ async fn ask(
             statistics,
             extended_statistics,
             period_seconds: metric.period_seconds,
-            start: now.minus(std::time::Duration::from_secs(metric.length_seconds)),
-            end: now,
+            start,
+            end,
         };
         let answered = api.get_metric_statistics(&request).await;
         calls.push(answered.call);
@@ -114,4 +126,37 @@ fn sample(metric: &Metric, statistic: &Text, newest_first: &[StatisticsPoint]) -
         newest
     };
     Some(if metric.add_timestamp { Cell::timed(value, at) } else { Cell::untimed(value) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::job::Pace;
+
+    #[test]
+    fn native_windows_have_complete_periods_only() {
+        let metric = |rule| Metric {
+            name: "m".into(),
+            pattern: None,
+            statistics: vec!["Sum".into()],
+            period_seconds: std::num::NonZeroU32::new(300).unwrap(),
+            length_seconds: 600,
+            delay_seconds: 120,
+            rule,
+            pace: Pace::Auto,
+            outlives: Duration::from_secs(1200),
+            nil_to_zero: false,
+            add_timestamp: false,
+            export_all_data_points: false,
+        };
+        let midnight = 1_699_920_000;
+        let seconds = |rule, now, late| {
+            let (start, end) = window(&metric(rule), Timestamp::from_secs(midnight + now), late);
+            (start.as_secs() - midnight, end.as_secs() - midnight)
+        };
+        assert_eq!(seconds(WindowRule::Yace, 1_383, 0), (783, 1_383));
+        assert_eq!(seconds(WindowRule::Complete, 1_383, 0), (600, 1_200));
+        assert_eq!(seconds(WindowRule::Complete, 1_319, 0), (300, 900), "not published yet");
+        assert_eq!(seconds(WindowRule::Complete, 1_383, 100), (300, 900), "as late as was learned");
+    }
 }

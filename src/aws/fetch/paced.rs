@@ -1,6 +1,7 @@
 //! Which series of a plan are due, and what their answers mean for when they are due next.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::RunClock;
 use crate::aws::api::{MetricQuery, Point};
@@ -10,11 +11,13 @@ use crate::aws::inventory::Inventory;
 use crate::aws::job::{Job, Pace};
 use crate::aws::oracle::{self, Idle};
 use crate::aws::plan::{self, Batch, Plan, Target};
-use crate::model::{Text, Timestamp};
+use crate::model::{Now, Text, Timestamp};
 
 /// Targets ask at some moment of so many seconds after a point is expected: enough for a fleet not to ask in one second,
 /// less than a minute so that values are not late.
 const JITTER_SECONDS: u32 = 10;
+/// A clock that is set back by less only makes values that much later.
+const LEAST_STEP: Duration = Duration::from_secs(30);
 
 /// The times of a job's series.
 pub(crate) struct Paced {
@@ -25,6 +28,8 @@ pub(crate) struct Paced {
     /// Of the present run.
     lessons: Vec<Lessons>,
     jitter_seconds: u32,
+    /// Both clocks at the last run.
+    clocks: Option<Now>,
 }
 
 /// What a run asks for.
@@ -123,6 +128,20 @@ impl Paced {
             learned: vec![Learned::default(); plan.groups.len()],
             lessons: vec![Lessons::default(); plan.groups.len()],
             jitter_seconds,
+            clocks: None,
+        }
+    }
+
+    /// Times are wall times, as the cloud's are. When that clock was set back since the last run, they move with it: nobody
+    /// waits until the old time comes again.
+    pub(super) fn follow_clock(&mut self, now: Now) {
+        let Some(before) = self.clocks.replace(now) else { return };
+        let expected = before.wall.plus(now.steady.since(before.steady));
+        let back = expected.since(now.wall);
+        if back >= LEAST_STEP {
+            let seconds = u32::try_from(back.as_secs()).unwrap_or(u32::MAX);
+            self.tracks.iter_mut().for_each(|track| track.set_back(seconds));
+            tracing::info!(seconds, "the clock was set back; what was due moves with it");
         }
     }
 
@@ -135,6 +154,7 @@ impl Paced {
 
     /// Takes over what groups of the same rhythm have learned.
     pub(super) fn go_on_learning(&mut self, plan: &Plan, old: &Plan, before: &Self) {
+        self.clocks = before.clocks;
         for (rhythm, learned) in plan.groups.iter().zip(&mut self.learned) {
             let at = old.groups.iter().position(|g| g == rhythm);
             if let Some(known) = at.and_then(|at| before.learned.get(at)) {
@@ -152,7 +172,7 @@ impl Paced {
         self.tracks.iter().map(|t| t.due).min().map(|secs| Timestamp::from_secs(secs.into()))
     }
 
-    pub(super) fn late_seconds(&self, group: usize) -> u32 {
+    pub(crate) fn late_seconds(&self, group: usize) -> u32 {
         self.learned.get(group).map_or(0, |l| l.late_seconds)
     }
 
