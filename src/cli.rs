@@ -248,6 +248,11 @@ pub struct Outside<'a> {
     pub file: &'a dyn Fn(&str) -> Result<String, String>,
 }
 
+/// raingauge's own commands and flags: of them the manual pages and the shells' completions are made.
+pub fn command() -> clap::Command {
+    native::command()
+}
+
 /// Reads a command line, the program's name first. `outside` is asked for the variables that stand for flags, and for files
 /// of arguments.
 pub fn parse(args: impl Iterator<Item = OsString>, outside: Outside<'_>) -> Result<Command, Exit> {

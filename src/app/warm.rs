@@ -14,6 +14,7 @@ use crate::aws::warm::{self, FORMAT, Keeping, Remembered};
 use crate::clock::Clock;
 use crate::state::{DocumentName, StateDir, StateError};
 use crate::telemetry::Telemetry;
+use crate::work::readiness::Readiness;
 
 /// The kind of our documents.
 const KIND: &str = "aws";
@@ -28,6 +29,11 @@ const SHARE: u32 = 4;
 /// What the daemon's end may take.
 const LONGEST_END: Duration = Duration::from_secs(3);
 
+/// A start with memories shows them before it answers, unless that takes longer; scrapers have more patience (ten seconds).
+const SHOWN_PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks whether they are shown.
+const SHOWN_LOOK: Duration = Duration::from_millis(5);
+
 /// The state directory in use. Clones share it.
 #[derive(Clone)]
 pub struct Warm {
@@ -38,6 +44,7 @@ struct Inner {
     dir: Arc<StateDir>,
     clock: Clock,
     telemetry: Arc<Telemetry>,
+    had_documents: bool,
     /// Documents that were there at the start and that nobody has asked for yet.
     found: Mutex<BTreeSet<DocumentName>>,
     targets: Mutex<BTreeMap<DocumentName, Kept>>,
@@ -62,9 +69,23 @@ pub fn open(path: &Path) -> Result<StateDir, StateError> {
 impl Warm {
     /// In a directory that this process has taken; it may be shared with others who keep documents of other kinds.
     pub fn new(dir: Arc<StateDir>, clock: Clock, telemetry: Arc<Telemetry>) -> Result<Self, StateError> {
-        let found = Mutex::new(dir.names(KIND)?.into_iter().collect());
-        let inner = Inner { dir, clock, telemetry, found, targets: Mutex::default(), saving: Mutex::default() };
+        let found: BTreeSet<_> = dir.names(KIND)?.into_iter().collect();
+        let (had_documents, found) = (!found.is_empty(), Mutex::new(found));
+        let inner =
+            Inner { dir, clock, telemetry, had_documents, found, targets: Mutex::default(), saving: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Waits until what an earlier run left behind is shown, so that nobody scrapes a page that is half full: that would end the
+    /// series that are missing.
+    pub async fn shown(&self, readiness: &Readiness) {
+        let shown = async {
+            while self.inner.had_documents && !readiness.missing().is_empty() {
+                tokio::time::sleep(SHOWN_LOOK).await;
+            }
+        };
+        // Late is not an error: the page is served with what is there.
+        let _ = tokio::time::timeout(SHOWN_PATIENCE, shown).await;
     }
 
     /// What the target of this name and definition left behind, if it is good.

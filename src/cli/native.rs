@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{AgentMode, Assumed, Command, Exit, Log, LogFormat, LogLevel, Outside, PlanOptions};
 
@@ -167,6 +167,11 @@ const FLAGS: [(&str, &[&str]); 8] = [
     ("sim", &["web.listen-address", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
 ];
+
+/// The commands and flags, as clap knows them.
+pub(super) fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Reads a command line with the program's name.
 pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command, Exit> {
