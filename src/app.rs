@@ -12,6 +12,7 @@ pub mod healthcheck;
 pub mod iam;
 pub mod keeper;
 pub mod listen;
+pub mod membership;
 pub mod network;
 pub mod plan;
 pub mod protection;
@@ -88,18 +89,16 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             })?;
             Ok(0)
         }
-        Command::Run { config, listen_addresses, web_config_file, state_dir, log } => {
+        Command::Run { config, listen_addresses, web_config_file, state_dir, shard, lease, log } => {
             start_log(log, false)?;
-            let load = LoadOptions::default();
-            let (yace, agent, warnings) = (false, None, Vec::new());
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, warnings, agent })
+            daemon(RunOptions { listen_addresses, web_config_file, state_dir, shard, lease, ..RunOptions::of(config) })
         }
         Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let config = agent_config(config, &|name| std::env::var(name).ok());
             let load = check::agent_options(&config);
-            let (yace, agent, warnings) = (false, Some(mode), Vec::new());
-            daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, warnings, agent })
+            let (options, agent) = (RunOptions::of(config), Some(mode));
+            daemon(RunOptions { load, listen_addresses, web_config_file, state_dir, agent, ..options })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::StackdriverRun(flags) => stackdriver(&flags),
@@ -161,14 +160,12 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
     start_log(flags.log, true)?;
     flags.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     daemon(RunOptions {
-        config: flags.config.clone(),
         load: check::load_options(flags),
         listen_addresses: vec![flags.listen_address.clone()],
-        web_config_file: None,
         state_dir: flags.state_dir.clone(),
         yace: true,
         warnings: flags.warnings.clone(),
-        agent: None,
+        ..RunOptions::of(flags.config.clone())
     })
 }
 

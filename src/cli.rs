@@ -45,6 +45,10 @@ pub enum Command {
         web_config_file: Option<PathBuf>,
         /// What survives a restart, instead of what the file says.
         state_dir: Option<PathBuf>,
+        /// Which of several processes this is: `INDEX/COUNT` or `POD/COUNT`.
+        shard: Option<String>,
+        /// The lease that it has to hold.
+        lease: Option<String>,
         /// The log.
         log: Log,
     },

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod seam;
 
 pub mod http1;
+pub mod lease;
 
 pub mod config;
 

@@ -386,6 +386,16 @@ impl Telemetry {
         }
     }
 
+    /// Whether this process calls the clouds.
+    pub fn leads(&self, leads: bool) {
+        self.metrics.leader.set(i64::from(leads));
+    }
+
+    /// The lease could not be read, taken or renewed.
+    pub fn lease_failed(&self, reason: &'static str) {
+        self.metrics.lease_failures.get_or_create(&[("reason", reason.into())]).inc();
+    }
+
     /// A request was refused.
     pub fn refused(&self, refusal: Refusal) {
         let reason = match refusal {

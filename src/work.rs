@@ -8,4 +8,5 @@ mod fair;
 mod places;
 pub mod readiness;
 pub mod schedule;
+pub mod shard;
 pub mod worker;

@@ -13,6 +13,7 @@ use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::clouds::{self, Clouds, Google};
 use crate::app::google::FromEnvironment;
+use crate::app::membership::Membership;
 use crate::app::states::States;
 use crate::app::warm::{self, Warm};
 use crate::app::{common_config, keeper, listen, network, protection, signals};
@@ -31,13 +32,15 @@ use crate::model::{Text, Timestamp};
 use crate::state::StateDir;
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
-use crate::work::demand::{Demand, Drive};
+use crate::work::demand::Demand;
 use crate::work::readiness::Readiness;
 
+mod about;
 mod applying;
 mod sets;
 mod status;
 
+pub use about::{About, Peer, StackdriverPeer};
 use applying::{Applied, Regions, Wanted};
 use sets::Sets;
 
@@ -65,10 +68,32 @@ pub struct RunOptions {
     pub state_dir: Option<PathBuf>,
     /// Behave as YACE does: its routes, its counters.
     pub yace: bool,
+    /// Which part of the work is its own, as `INDEX/COUNT`; without it, everything.
+    pub shard: Option<String>,
+    /// Works only while it holds this lease of Kubernetes.
+    pub lease: Option<String>,
     /// What was said about the command line.
     pub warnings: Vec<String>,
     /// In the place of the CloudWatch agent, on such a machine: listen nowhere unless somebody says where, as that does not.
     pub agent: Option<AgentMode>,
+}
+
+impl RunOptions {
+    /// A file, and nothing else said.
+    pub fn of(config: PathBuf) -> Self {
+        Self {
+            config,
+            load: LoadOptions::default(),
+            listen_addresses: Vec::new(),
+            web_config_file: None,
+            state_dir: None,
+            yace: false,
+            shard: None,
+            lease: None,
+            warnings: Vec::new(),
+            agent: None,
+        }
+    }
 }
 
 /// Why the daemon did not start.
@@ -106,6 +131,7 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
         metadata: network::metadata(&env),
         root: agent::root_from(&env),
         state_dir,
+        membership: Membership::of(options.shard.as_deref(), options.lease.as_deref(), &env)?,
     };
     run_in(surroundings, options, loaded, signals::terminated()).await
 }
@@ -141,6 +167,8 @@ pub struct Surroundings {
     pub root: Root,
     /// Where things outlive the process.
     pub state_dir: Option<Arc<StateDir>>,
+    /// Which part of the work is its own.
+    pub membership: Membership,
 }
 
 /// Runs until `shutdown` completes; HUP reloads.
@@ -150,7 +178,8 @@ pub async fn run_in(
     loaded: Loaded,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
-    let Surroundings { clock, network, google, listeners, guarding, metadata, root, state_dir } = surroundings;
+    let Surroundings { clock, network, google, listeners, guarding, metadata, root, state_dir, membership } =
+        surroundings;
     let about = About {
         source: options.config.display().to_string(),
         notice: None,
@@ -161,7 +190,7 @@ pub async fn run_in(
     let is_shown = !listeners.is_empty();
     let clouds = Clouds::new(network, google, state_dir.as_ref().map(keeper::keepers));
     let daemon = Daemon::new(clock, clouds, &loaded.settings, about, state_dir.clone());
-    let daemon = daemon.with_agent(metadata, root, state_dir, is_shown);
+    let daemon = daemon.with_agent(metadata, root, state_dir, is_shown).with_membership(membership);
     let reload: Reload = {
         let daemon = daemon.clone();
         // In a task of its own: a caller who leaves does not stop it half-way.
@@ -262,46 +291,6 @@ fn fixed(settings: &Settings) -> Fixed {
     (settings.dialect, settings.web.clone(), concurrency, settings.state_dir.clone())
 }
 
-/// What the status page says about the daemon itself.
-#[derive(Clone, Debug, Default)]
-pub struct About {
-    /// The configuration file, or what else it runs on.
-    pub source: String,
-    /// What was said about the command line and the file.
-    pub warnings: Vec<String>,
-    /// Something to say above everything else.
-    pub notice: Option<String>,
-    /// In whose place it runs.
-    pub peer: Peer,
-    /// When the process started.
-    pub started: Timestamp,
-}
-
-/// In whose place the daemon runs: whose routes and counters it has.
-#[derive(Clone, Debug, Default)]
-pub enum Peer {
-    /// Nobody's.
-    #[default]
-    None,
-    /// YACE's.
-    Yace,
-    /// stackdriver_exporter's.
-    Stackdriver(StackdriverPeer),
-}
-
-/// What stackdriver_exporter's flags say about the HTTP side.
-#[derive(Clone, Debug)]
-pub struct StackdriverPeer {
-    /// Where the cloud's metrics are.
-    pub cloud_path: String,
-    /// Where the program's own are.
-    pub telemetry_path: String,
-    /// What `?collect=` may narrow.
-    pub prefixes: Vec<String>,
-    /// How scrapes drive the collection.
-    pub drive: Drive,
-}
-
 /// Answers a reload: `Err` says why the old configuration goes on.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
@@ -324,6 +313,9 @@ pub struct Daemon {
     started_at: Timestamp,
     applied: Arc<Mutex<Option<Applied>>>,
     wanted: Arc<tokio::sync::Mutex<Wanted>>,
+    membership: Membership,
+    /// As it was read last.
+    file: Arc<Mutex<Option<Settings>>>,
     sets: Sets,
     /// Whether there are workers.
     started: Arc<watch::Sender<bool>>,
@@ -384,9 +376,18 @@ impl Daemon {
             regions: Arc::default(),
             applied: Arc::default(),
             wanted: Arc::default(),
+            membership: Membership::default(),
+            file: Arc::default(),
             sets: Sets::default(),
             started: Arc::new(watch::Sender::new(false)),
         }
+    }
+
+    /// Before it serves: which part of the work is its own.
+    #[must_use]
+    pub fn with_membership(self, membership: Membership) -> Self {
+        self.shared.telemetry.leads(membership.leads());
+        Self { membership, ..self }
     }
 
     /// Before it serves: how the agent reaches the instance and the host, and where its queue lies.
@@ -433,7 +434,7 @@ impl Daemon {
                 Err(e) => tracing::error!("failed to start collecting: {e:#}"),
             }
             drop(turn);
-            tokio::join!(daemon.bridge.sweep(), daemon.follow_projects());
+            tokio::join!(daemon.bridge.sweep(), daemon.follow_projects(), daemon.follow_lease());
         });
         let router = http::router(self.web(reload));
         let router = http::guarded(router, Arc::clone(guarding), Arc::clone(&self.shared.telemetry));
@@ -463,15 +464,19 @@ impl Daemon {
         background.abort();
         self.regions().follower.take().inspect(tokio::task::AbortHandle::abort);
         tokio::join!(self.bridge.shut_down(), self.agent.shut_down());
+        if let Some(candidate) = self.membership.candidate() {
+            candidate.release(&self.shared.clock).await;
+        }
         Ok(())
     }
 
     fn web(&self, reload: Reload) -> Web {
         let Shared { clock, readiness, .. } = self.shared.clone();
-        let daemon = self.clone();
+        let (daemon, membership) = (self.clone(), self.membership.clone());
         Web {
             exposition: Arc::clone(&self.exposition),
             ready: Arc::new(move || readiness.missing()),
+            leader: Arc::new(move || membership.role()),
             status: Arc::new(move || daemon.status()),
             version: env!("CARGO_PKG_VERSION"),
             reload,

@@ -37,6 +37,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whose account it is.
+    pub fn cloud(&self) -> &'static str {
+        if self.kind == "gcp" { "gcp" } else { "aws" }
+    }
+
     /// Whether the values of `old` are good enough until this one has its own.
     pub fn follows(&self, old: &Self) -> bool {
         self.lineage == old.lineage

@@ -44,6 +44,12 @@ enum Words {
         /// Keep values, inventories, times and data that wait to be pushed there, so that they survive a restart
         #[arg(long = "state-dir", value_name = "DIRECTORY")]
         state_dir: Option<PathBuf>,
+        /// Do one part of the work: the shard with this number, from 0, of so many; or that of a pod, by the number in its name
+        #[arg(long, value_name = "INDEX/COUNT")]
+        shard: Option<String>,
+        /// Call the clouds only while holding this Lease of Kubernetes (with --shard, one for each: NAME-INDEX)
+        #[arg(long, value_name = "NAME")]
+        lease: Option<String>,
         /// How much to log
         #[arg(long = "log.level", value_name = "LEVEL", default_value = "info")]
         level: LogLevel,
@@ -159,7 +165,10 @@ struct World {
 /// Which flags a command has, for the environment.
 const FLAGS: [(&str, &[&str]); 8] = [
     ("demo", &["web.listen-address", "seed", "resources", "services"]),
-    ("run", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
+    (
+        "run",
+        &["config", "web.listen-address", "web.config.file", "state-dir", "shard", "lease", "log.level", "log.format"],
+    ),
     ("agent", &["config", "mode", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("check", &["config"]),
     ("explain", &["config"]),
@@ -182,8 +191,9 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
         Words::Demo { listen_address, world: World { seed, resources, services } } => {
             Command::Demo { listen_address, seed, resources, services }
         }
-        Words::Run { config, listen_addresses, web_config_file, state_dir, level, format } => {
-            Command::Run { config, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
+        Words::Run { config, listen_addresses, web_config_file, state_dir, shard, lease, level, format } => {
+            let log = Log { level, format };
+            Command::Run { config, listen_addresses, web_config_file, state_dir, shard, lease, log }
         }
         Words::Agent { config, mode, listen_addresses, web_config_file, state_dir, level, format } => {
             Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log: Log { level, format } }

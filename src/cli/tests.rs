@@ -182,12 +182,14 @@ fn native_commands() {
         ("check --iam --config f", Command::Check { config: "f".into(), iam: true }),
         ("healthcheck --url http://h/", Command::Healthcheck { url: Some("http://h/".into()) }),
         (
-            "run --config=f --web.listen-address=:1 --web.listen-address :2,:3 --web.config.file=w --state-dir s --log.format=logfmt --log.level debug",
+            "run --config=f --web.listen-address=:1 --web.listen-address :2,:3 --web.config.file=w --state-dir s --shard=p-1/2 --lease l --log.format=logfmt --log.level debug",
             Command::Run {
                 config: "f".into(),
                 listen_addresses: vec![":1".into(), ":2".into(), ":3".into()],
                 web_config_file: Some("w".into()),
                 state_dir: Some("s".into()),
+                shard: Some("p-1/2".into()),
+                lease: Some("l".into()),
                 log: Log { level: LogLevel::Debug, format: LogFormat::Logfmt },
             },
         ),

@@ -49,6 +49,8 @@ pub struct Web {
     pub exposition: Arc<Exposition>,
     /// The names of the jobs that have not been collected for the first time yet.
     pub ready: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Whether this process calls the clouds, in words; an error says who does instead.
+    pub leader: Arc<dyn Fn() -> Result<String, String> + Send + Sync>,
     /// What the status page shows.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
     /// The program's version.
@@ -94,6 +96,7 @@ pub fn router(web: Web) -> Router {
     let common = Router::new()
         .route("/-/healthy", get(|| async { text(StatusCode::OK, "healthy\n") }))
         .route("/-/ready", get(ready))
+        .route("/-/leader", get(leader))
         .route("/-/reload", post(reload))
         .route(status::API_PATH, get(status_json));
     let routes = match manners {
@@ -278,6 +281,13 @@ async fn show_status(State(web): State<Arc<Web>>) -> Response {
 async fn status_json(State(web): State<Arc<Web>>) -> Response {
     let headers = [(CONTENT_TYPE, JSON), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (headers, status::json(&(web.status)())).into_response()
+}
+
+async fn leader(State(web): State<Arc<Web>>) -> Response {
+    match (web.leader)() {
+        Ok(role) => text(StatusCode::OK, format!("{role}\n")),
+        Err(role) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{role}\n")),
+    }
 }
 
 async fn ready(State(web): State<Arc<Web>>) -> Response {

@@ -21,7 +21,9 @@ pub enum LeaseError {
     #[error("another one changed the lease meanwhile")]
     Conflict,
     /// 401 or 403.
-    #[error("Kubernetes refuses to {doing}: {why}; the pod's service account needs get, create and update of leases (deploy/kubernetes has the role)")]
+    #[error(
+        "Kubernetes refuses to {doing}: {why}; the pod's service account needs get, create and update of leases (deploy/kubernetes has the role)"
+    )]
     Refused {
         /// `read the lease ns/name`.
         doing: String,
@@ -90,11 +92,7 @@ impl Lease {
 
     /// Nobody's: the next one need not wait.
     pub fn released(&self, now: &str) -> Self {
-        self.with(vec![
-            ("holderIdentity", "".into()),
-            ("leaseDurationSeconds", 1.into()),
-            ("renewTime", now.into()),
-        ])
+        self.with(vec![("holderIdentity", "".into()), ("leaseDurationSeconds", 1.into()), ("renewTime", now.into())])
     }
 }
 
@@ -122,7 +120,10 @@ impl Leases {
         let read = |file: &str| {
             let path = place.service_account.join(file);
             std::fs::read(&path).with_context(|| {
-                format!("failed to read {}: a lease needs a pod's service account (automountServiceAccountToken)", path.display())
+                format!(
+                    "failed to read {}: a lease needs a pod's service account (automountServiceAccountToken)",
+                    path.display()
+                )
             })
         };
         let namespace = String::from_utf8_lossy(&read("namespace")?).trim().to_owned();
@@ -170,7 +171,13 @@ impl Leases {
         }
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<&Lease>, doing: String) -> Result<Option<Lease>, LeaseError> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Lease>,
+        doing: String,
+    ) -> Result<Option<Lease>, LeaseError> {
         let failed = |why: String| LeaseError::Failed { doing: doing.clone(), why };
         let token = tokio::fs::read_to_string(self.place.service_account.join("token")).await;
         let token = token.map_err(|e| failed(format!("the service account's token cannot be read: {e}")))?;

@@ -190,6 +190,14 @@ const HTTP_REFUSED: Description = row(
     &["reason"],
     "Requests refused by the web configuration: without the right password, or above the rate",
 );
+const LEADER: Description =
+    row("raingauge_leader", G, &[], "Whether this process calls the clouds: 0 while another one holds the lease");
+const LEASE_FAILURES: Description = row(
+    "raingauge_lease_failures_total",
+    C,
+    &["reason"],
+    "Attempts to read, take or renew the lease that failed; in a conflict another one was faster",
+);
 const STATE_FAILED: Description =
     row("raingauge_state_failed_writes_total", C, &[], "Documents that could not be written below the state directory");
 const STATE_IGNORED: Description = row(
@@ -260,6 +268,8 @@ pub const METRICS: &[Description] = &[
     JOB_RUNS,
     JOB_SERIES,
     JOBS,
+    LEADER,
+    LEASE_FAILURES,
     METRICS_REQUESTED,
     PAGE_RENDER_TIME,
     PAGE_RENDERS,
@@ -324,6 +334,8 @@ pub(super) struct Metrics {
     pub(super) page_renders: Family<Labels<3>, Counter>,
     pub(super) page_render_time: Family<Labels<3>, Sum>,
     pub(super) http_refused: Family<Labels<1>, Counter>,
+    pub(super) leader: Gauge,
+    pub(super) lease_failures: Family<Labels<1>, Counter>,
     pub(super) state_failed: Counter,
     pub(super) state_ignored: Family<Labels<1>, Counter>,
     pub(super) state_writes: Counter,
@@ -388,6 +400,8 @@ impl Metrics {
         register(r, &PAGE_RENDERS, &m.page_renders);
         register(r, &PAGE_RENDER_TIME, &m.page_render_time);
         register(r, &HTTP_REFUSED, &m.http_refused);
+        register(r, &LEADER, &m.leader);
+        register(r, &LEASE_FAILURES, &m.lease_failures);
         register(r, &STATE_FAILED, &m.state_failed);
         register(r, &STATE_IGNORED, &m.state_ignored);
         register(r, &STATE_WRITES, &m.state_writes);

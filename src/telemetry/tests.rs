@@ -56,6 +56,7 @@ fn busy(yace: bool) -> Telemetry {
     t.reload(true, now);
     t.page_rendered(PageLabels { format: "text", escaping: "dots", encoding: "gzip" }, took);
     t.refused(Refusal::Unauthorized);
+    t.lease_failed("conflict");
     t.state_ignored("damaged");
     t.host_failures(&[failure()]);
     t.statsd_losses([("packet", 0), ("malformed_line", 1), ("value", 0), ("series", 0), ("set_member", 0)]);

@@ -115,13 +115,9 @@ mod tests {
 
     #[test]
     fn shards_are_read() {
-        for (text, wanted) in [
-            ("0/1", "0/1"),
-            ("3/4", "3/4"),
-            ("raingauge-0/4", "0/4"),
-            ("raingauge-5/4", "1/4"),
-            ("a-b-7/4", "3/4"),
-        ] {
+        for (text, wanted) in
+            [("0/1", "0/1"), ("3/4", "3/4"), ("raingauge-0/4", "0/4"), ("raingauge-5/4", "1/4"), ("a-b-7/4", "3/4")]
+        {
             assert_eq!(text.parse::<Shard>().unwrap().to_string(), wanted);
         }
         for bad in ["", "1", "4/4", "0/0", "-1/4", "a/4", "a-/4", "a-b/4", "1/x", "0/10001", "1/2/3"] {

@@ -35,6 +35,7 @@ async fn start(yace: bool) -> Server {
     let web = Web {
         exposition: Arc::clone(&site.exposition),
         ready: Arc::new(move || ready.lock().unwrap().clone()),
+        leader: Arc::new(|| Err("standby".to_owned())),
         status: Arc::new(|| Status {
             version: "1.2.3".into(),
             jobs: vec![JobStatus { job: "AWS/<EC2>".into(), ..JobStatus::default() }],

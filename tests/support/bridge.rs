@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use raingauge::app::clouds::Google;
 use raingauge::app::google::FromEnvironment;
+use raingauge::app::membership::Membership;
 use raingauge::app::run::{RunOptions, Surroundings, load, run_in};
 use raingauge::aws::client::{Emulator, Network};
 use raingauge::aws::metadata::Endpoint;
@@ -47,7 +48,8 @@ impl TestBridge {
     /// Starts in a network of its own, on no instance.
     pub(crate) async fn start_in(network: Network, load_options: LoadOptions, config: &str) -> Self {
         let metadata = Endpoint { url: None, is_disabled: true };
-        Self::start_on(network, Arc::new(FromEnvironment), load_options, metadata, None, config).await
+        Self::start_on(network, Arc::new(FromEnvironment), load_options, metadata, None, Membership::default(), config)
+            .await
     }
 
     /// Starts in a network, with a way to Google of its own.
@@ -58,7 +60,7 @@ impl TestBridge {
         config: &str,
     ) -> Self {
         let metadata = Endpoint { url: None, is_disabled: true };
-        Self::start_on(network, google, load_options, metadata, None, config).await
+        Self::start_on(network, google, load_options, metadata, None, Membership::default(), config).await
     }
 
     /// Starts as an agent on a simulated instance.
@@ -66,7 +68,26 @@ impl TestBridge {
         let emulator =
             Emulator { endpoint_url: cloud.endpoint_url(), access_key_id: "AKSIM".into(), region: "eu-west-1".into() };
         let network = Network { emulator: Some(emulator), ..Network::default() };
-        Self::start_on(network, Arc::new(FromEnvironment), LoadOptions::default(), metadata, state, config).await
+        Self::start_on(
+            network,
+            Arc::new(FromEnvironment),
+            LoadOptions::default(),
+            metadata,
+            state,
+            Membership::default(),
+            config,
+        )
+        .await
+    }
+
+    /// Starts as one of several.
+    pub(crate) async fn start_member(cloud: &SimCloud, config: &str, membership: Membership) -> Self {
+        let emulator =
+            Emulator { endpoint_url: cloud.endpoint_url(), access_key_id: "AKSIM".into(), region: "eu-west-1".into() };
+        let network = Network { emulator: Some(emulator), ..Network::default() };
+        let metadata = Endpoint { url: None, is_disabled: true };
+        let google = Arc::new(FromEnvironment);
+        Self::start_on(network, google, LoadOptions::default(), metadata, None, membership, config).await
     }
 
     async fn start_on(
@@ -75,6 +96,7 @@ impl TestBridge {
         load_options: LoadOptions,
         metadata: Endpoint,
         state: Option<&Path>,
+        membership: Membership,
         config: &str,
     ) -> Self {
         let mut file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
@@ -86,6 +108,8 @@ impl TestBridge {
             web_config_file: None,
             state_dir: None,
             yace: false,
+            shard: None,
+            lease: None,
             warnings: vec![],
             agent: None,
         };
@@ -101,6 +125,7 @@ impl TestBridge {
             metadata,
             root: Root::default(),
             state_dir: state.map(|path| Arc::new(StateDir::open(path).unwrap())),
+            membership,
         };
         let loaded = load(&options).unwrap_or_else(|e| panic!("{e}"));
         let (stop, stopped) = oneshot::channel::<()>();

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+
 use super::{Daemon, STARTING};
 use crate::app::regions::{self, Known, LookUp};
 use crate::app::target::Target;
@@ -43,6 +45,10 @@ pub(super) struct Regions {
 impl Daemon {
     /// Only to be called by who holds `applying`.
     pub(super) async fn apply(&self, settings: &Settings) -> anyhow::Result<()> {
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings.clone());
+        let idle = Settings { aws: None, gcp: None, ..settings.clone() };
+        // A standby does not look for regions or projects, either.
+        let settings = if self.membership.leads() { settings } else { &idle };
         // Not after the bridge, which may have to wait for the instance's metadata.
         self.agent.apply(settings.agent.as_ref()).await?;
         // Neither cloud waits for the other one.
@@ -76,8 +82,34 @@ impl Daemon {
     async fn put(&self, change: impl FnOnce(&mut Wanted)) {
         let mut wanted = self.wanted.lock().await;
         change(&mut wanted);
-        let all = wanted.aws.iter().chain(&wanted.google).cloned().collect();
-        self.bridge.apply(all, wanted.is_whole).await;
+        let all =
+            wanted.aws.iter().chain(&wanted.google).filter(|target| self.membership.has(target)).cloned().collect();
+        self.bridge.apply(all, wanted.is_whole && self.membership.leads()).await;
+    }
+
+    /// Works while it holds the lease, if there is one.
+    pub(super) async fn follow_lease(&self) {
+        let Some(candidate) = self.membership.candidate() else { return };
+        let mut changes = candidate.changes();
+        // Nothing of this waits for a configuration that is being applied: a lease has to be renewed, and given up, in time.
+        let bridge = Arc::clone(&self.bridge);
+        let put_down = move || -> BoxFuture<'static, ()> {
+            let bridge = Arc::clone(&bridge);
+            Box::pin(async move { bridge.apply(vec![], false).await })
+        };
+        let holding = candidate.run(&self.shared.clock, &self.shared.telemetry, put_down);
+        let following = async {
+            while changes.changed().await.is_ok() {
+                let _turn = self.applying.lock().await;
+                let file = self.file.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                if let Some(settings) = file
+                    && let Err(e) = self.apply(&settings).await
+                {
+                    tracing::error!("failed to apply the configuration: {e:#}");
+                }
+            }
+        };
+        tokio::join!(holding, following);
     }
 
     /// The settings with the projects of today.

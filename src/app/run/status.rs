@@ -17,7 +17,7 @@ impl Daemon {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             source: self.about.source.clone(),
-            notice: self.about.notice.clone(),
+            notice: self.membership.role().err().or_else(|| self.about.notice.clone()),
             is_ready: readiness.missing().is_empty(),
             now_timestamp_seconds: std::time::Duration::from_millis(now.wall.as_millis().unsigned_abs()).as_secs_f64(),
             uptime_seconds: now.steady.since(self.started_at).as_secs_f64(),
