@@ -65,7 +65,7 @@ mod tests {
         let answering = tokio::spawn(async move {
             let mut stream = listener.accept().await.unwrap().0;
             let mut request = vec![0; 4096];
-            stream.read(&mut request).await.unwrap();
+            assert!(stream.read(&mut request).await.unwrap() > 0);
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", ANSWER.len());
             stream.write_all(format!("{head}{ANSWER}").as_bytes()).await.unwrap();
         });
