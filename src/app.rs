@@ -6,6 +6,7 @@ pub mod check;
 pub mod clouds;
 pub mod common_config;
 pub mod demo;
+pub mod explain;
 pub mod google;
 pub mod healthcheck;
 pub mod iam;
@@ -28,7 +29,7 @@ pub mod warm;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -44,6 +45,11 @@ use run::{RunOptions, StartError, run};
 const EXIT_BAD_CONFIG: u8 = 64;
 /// Everything else that keeps a command from its work; in YACE mode bad configurations too.
 const EXIT_FAILED: u8 = 1;
+/// An agent's single file, and the directory of its container image.
+const OTHER_AGENT_CONFIGS: [&str; 2] =
+    ["/opt/aws/amazon-cloudwatch-agent/etc/amazon-cloudwatch-agent.json", "/etc/cwagentconfig"];
+/// The variable with the whole JSON, as containers have it.
+const AGENT_CONFIG_VARIABLE: &str = "CW_CONFIG_CONTENT";
 /// More threads than this only cost memory: a bridge waits most of the time.
 const MAX_THREADS: usize = 4;
 
@@ -90,6 +96,7 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         }
         Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log } => {
             start_log(log, false)?;
+            let config = agent_config(config, &|name| std::env::var(name).ok());
             let load = check::agent_options(&config);
             let (yace, agent, warnings) = (false, Some(mode), Vec::new());
             daemon(RunOptions { config, load, listen_addresses, web_config_file, state_dir, yace, warnings, agent })
@@ -98,6 +105,7 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::StackdriverRun(flags) => stackdriver(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
+        Command::Explain { metric, config, yes } => explain_file(&metric, &config, yes),
         Command::Plan(options) => plan(&options),
         Command::YaceVerify { config, log: _ } => verify(&config),
         Command::Healthcheck { url } => {
@@ -105,6 +113,32 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             Ok(0)
         }
     }
+}
+
+/// Where nobody says it, and the package's directory is not there, the other places where the CloudWatch agent looks.
+fn agent_config(config: PathBuf, env: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    if config != Path::new(cli::AGENT_CONFIG) || config.exists() {
+        return config;
+    }
+    let found = OTHER_AGENT_CONFIGS.into_iter().map(PathBuf::from).find(|path| path.exists());
+    let is_in_env = env(AGENT_CONFIG_VARIABLE).is_some_and(|text| !text.is_empty());
+    found.or_else(|| is_in_env.then(|| format!("env:{AGENT_CONFIG_VARIABLE}").into())).unwrap_or(config)
+}
+
+fn explain_file(metric: &str, config: &Path, is_rich: bool) -> anyhow::Result<u8> {
+    let settings = match crate::config::load(config, &LoadOptions::default()) {
+        Ok(loaded) => loaded.settings,
+        Err(mistakes) => {
+            writeln!(io::stderr(), "{mistakes}")?;
+            return Ok(EXIT_BAD_CONFIG);
+        }
+    };
+    in_runtime(async {
+        let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment), None);
+        let clock = crate::clock::Clock::system();
+        let question = explain::Question { metric, settings: &settings, clouds: &clouds, clock: &clock, is_rich };
+        explain::explain(&question, &mut io::stdout()).await
+    })
 }
 
 fn plan(options: &PlanOptions) -> anyhow::Result<u8> {

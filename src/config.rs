@@ -146,14 +146,19 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads a file and the environment; or a directory of the CloudWatch agent's files.
+/// Reads a file and the environment; or a directory of the CloudWatch agent's files; or, as `env:NAME`, a variable's text.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Loaded, Mistakes> {
     let env = |name: &str| std::env::var(name).ok();
     if path.is_dir() && matches!(options.dialect, None | Some(Dialect::CloudWatchAgent)) {
         let files = read_all(path).map_err(|e| unreadable(path, &e))?;
         return parse_all(path, &files, &env);
     }
-    let bytes = read(path).map_err(|e| unreadable(path, &e))?;
+    let variable = path.to_str().and_then(|text| text.strip_prefix("env:"));
+    let bytes = match variable {
+        Some(name) => env(name).map(String::into_bytes).ok_or_else(|| std::io::ErrorKind::NotFound.into()),
+        None => read(path),
+    };
+    let bytes = bytes.map_err(|e| unreadable(path, &e))?;
     parse(path, &bytes, options, &env)
 }
 

@@ -387,6 +387,13 @@ fn the_control_script_puts_files_where_the_agent_reads_them() {
     let said = std::fs::read_to_string(&environment).unwrap();
     assert!(said.contains("RAINGAUGE_MODE=onPremise\n") && said.contains("/.aws/credentials\n"), "{said}");
     assert!(!ctl(&["-a", "fetch-config", "-m", "moon", "-c", &source("good.json")]).status.success());
+    for (mode, has_facts) in [("onPremise", false), ("ec2", true)] {
+        assert!(ctl(&["-a", "fetch-config", "-m", mode, "-c", "default"]).status.success(), "{mode}");
+        let written = std::fs::read_to_string(path("root/etc/amazon-cloudwatch-agent.d/default")).unwrap();
+        let metrics = settings(&written).push.unwrap().naming;
+        assert_eq!(metrics.global.map(|g| g.facts.len()), has_facts.then_some(4), "{written}");
+    }
+    assert!(ctl(&["-a", "fetch-config", "-c", &source("good.json")]).status.success());
     let refused = ctl(&["-a", "fetch-config", "-c", &source("bad.json"), "-s"]);
     assert!(!refused.status.success() && there.is_file(), "a bad file changes nothing");
     let said = String::from_utf8_lossy(&refused.stdout).into_owned();
@@ -394,4 +401,30 @@ fn the_control_script_puts_files_where_the_agent_reads_them() {
     let status: serde_json::Value = serde_json::from_slice(&ctl(&["-a", "status"]).stdout).unwrap();
     assert_eq!((&status["status"], &status["configstatus"]), (&"running".into(), &"configured".into()));
     assert!(!ctl(&["-a", "fetch-config", "-c", "ssm:x"]).status.success());
+}
+
+/// As its container image has it: the whole JSON in a variable.
+#[test]
+fn a_configuration_in_a_variable_is_read() {
+    use std::process::Command;
+    let check = |text: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raingauge"));
+        command.args(["check", "--config", "env:CW_CONFIG_CONTENT"]).env_remove("CW_CONFIG_CONTENT");
+        if let Some(text) = text {
+            command.env("CW_CONFIG_CONTENT", text);
+        }
+        let out = command.output().unwrap();
+        (out.status.code(), String::from_utf8(out.stdout).unwrap())
+    };
+    assert_eq!(check(Some(&with(r#""mem": {"measurement": ["used"]}"#))).0, Some(0));
+    let (status, said) = check(Some(&with(r#""mem": {"measurement": ["nonsense"]}"#)));
+    assert!(status == Some(64) && said.contains("mem measures no"), "{said}");
+    let (status, said) = check(None);
+    assert!(status == Some(64) && said.contains("env:CW_CONFIG_CONTENT"), "{said}");
+    // The agent finds it by itself.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raingauge"));
+    let refused = command.arg("agent").env("CW_CONFIG_CONTENT", with(r#""mem": {"measurement": ["nonsense"]}"#));
+    let out = refused.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(64) && said.contains("mem measures no"), "{said}");
 }

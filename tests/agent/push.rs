@@ -90,8 +90,11 @@ async fn the_host_arrives_and_is_on_the_page() {
         .await;
     assert!(page.sum("raingauge_push_estimated_cost_dollars_per_month", &[]) > 7.0 * 0.3);
     assert!(page.sum("raingauge_api_calls_total", &["PutMetricData"]) > 0.0);
-    let (_, status) = bridge.get("/").await;
-    assert!(status.contains("metrics pushed to CloudWatch") && status.contains("a month for them"), "{status}");
+    let (_, status) = bridge.get("/api/v1/status").await;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let agent = &status["agent"];
+    assert!(agent["namespace"] == "Test" && agent["metrics"].as_f64() >= Some(7.0), "{agent}");
+    assert!(agent["dollars_per_month"].as_f64() > Some(7.0 * 0.3), "{agent}");
     bridge.stop().await;
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::push::cloud;
+use raingauge::sim::SimCloud;
 
 /// What is sent.
 const PACKETS: u32 = 1_000_000;
@@ -42,7 +43,7 @@ async fn page(port: u16) -> Option<String> {
 
 fn sum(page: &str, name: &str, label: &str) -> f64 {
     let lines = page.lines().filter(|l| l.starts_with(name) && l.contains(label));
-    lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).fold(0.0, |sum, n| sum + n)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,6 +77,20 @@ async fn a_million_packets_of_new_names_leave_the_process_small() {
         assert!(Instant::now() < end, "it did not start");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    let highest = |cloud: &SimCloud| {
+        let all = cloud.pushed();
+        all.iter().filter(|s| s.metric == "known").flat_map(|s| s.points.values()).map(|p| p.max).fold(0.0, f64::max)
+    };
+    // A metric that is known before the flood goes on in it.
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let reaches = async |value: f64| {
+        while highest(&cloud) < value {
+            socket.send_to(format!("known:{value}|g").as_bytes(), ("127.0.0.1", statsd)).unwrap();
+            assert!(Instant::now() < end, "{value} was not seen");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    reaches(1.0).await;
     let before = agent.status("VmRSS:");
     tokio::task::spawn_blocking(move || {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -92,15 +107,7 @@ async fn a_million_packets_of_new_names_leave_the_process_small() {
     .await
     .unwrap();
     // When a packet that is sent now arrives, all before it are gone or taken.
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    loop {
-        socket.send_to(b"last:1|g", ("127.0.0.1", statsd)).unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        if cloud.pushed().iter().any(|s| s.metric == "last") {
-            break;
-        }
-        assert!(Instant::now() < end, "the last packet was not seen");
-    }
+    reaches(2.0).await;
     let text = page(web).await.unwrap();
     let lost = |what: &str| sum(&text, "raingauge_statsd_lost_total", &format!("what=\"{what}\""));
     assert!(lost("malformed_line") > 0.0, "{text}");
