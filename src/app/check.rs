@@ -138,3 +138,18 @@ fn google(gcp: &GcpSettings) -> String {
         shortest.as_secs(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_of_google_is_said_with_its_price() {
+        let text =
+            "gcp: {jobs: [{projects: [a, b], metrics_prefixes: [x, y]}, {metrics_prefixes: [z], interval: 30s}]}";
+        let loaded = config::parse("x.yml".as_ref(), text.as_bytes(), &LoadOptions::default(), &|_| None).unwrap();
+        let wanted = "a raingauge file with 2 jobs of Google's Monitoring in 2 projects and the credentials' own project, 3 prefixes; \
+                      at list price 1,000 series asked for every 30 s cost $43.20 a month";
+        assert_eq!(summary(&loaded), wanted);
+    }
+}

@@ -33,7 +33,7 @@ pub(super) async fn read<T: Collect>(
     let (mut length, mut plain) = (0, Vec::new());
     let bad = |message: String| Refused::new(Reason::BadAnswer, message);
     while let Some(chunk) = answer.chunk().await.map_err(|e| transport(&e))? {
-        for piece in chunk.chunks(if packed { PACKED_PIECE_BYTES } else { chunk.len() }) {
+        for piece in chunk.chunks(if packed { PACKED_PIECE_BYTES } else { chunk.len().max(1) }) {
             let bytes: &[u8] = match &mut unpacker {
                 None => piece,
                 Some(unpacker) => {
