@@ -6,6 +6,7 @@ pub mod check;
 pub mod clouds;
 pub mod common_config;
 pub mod demo;
+pub mod explain;
 pub mod google;
 pub mod healthcheck;
 pub mod iam;
@@ -104,6 +105,7 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         Command::StackdriverRun(flags) => stackdriver(&flags),
         Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
         Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
+        Command::Explain { metric, config, yes } => explain_file(&metric, &config, yes),
         Command::Plan(options) => plan(&options),
         Command::YaceVerify { config, log: _ } => verify(&config),
         Command::Healthcheck { url } => {
@@ -121,6 +123,22 @@ fn agent_config(config: PathBuf, env: &dyn Fn(&str) -> Option<String>) -> PathBu
     let found = OTHER_AGENT_CONFIGS.into_iter().map(PathBuf::from).find(|path| path.exists());
     let is_in_env = env(AGENT_CONFIG_VARIABLE).is_some_and(|text| !text.is_empty());
     found.or_else(|| is_in_env.then(|| format!("env:{AGENT_CONFIG_VARIABLE}").into())).unwrap_or(config)
+}
+
+fn explain_file(metric: &str, config: &Path, is_rich: bool) -> anyhow::Result<u8> {
+    let settings = match crate::config::load(config, &LoadOptions::default()) {
+        Ok(loaded) => loaded.settings,
+        Err(mistakes) => {
+            writeln!(io::stderr(), "{mistakes}")?;
+            return Ok(EXIT_BAD_CONFIG);
+        }
+    };
+    in_runtime(async {
+        let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment), None);
+        let clock = crate::clock::Clock::system();
+        let question = explain::Question { metric, settings: &settings, clouds: &clouds, clock: &clock, is_rich };
+        explain::explain(&question, &mut io::stdout()).await
+    })
 }
 
 fn plan(options: &PlanOptions) -> anyhow::Result<u8> {

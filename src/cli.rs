@@ -70,6 +70,15 @@ pub enum Command {
         /// Print the policies that it needs instead.
         iam: bool,
     },
+    /// Says why a metric is missing.
+    Explain {
+        /// The metric.
+        metric: String,
+        /// The configuration.
+        config: PathBuf,
+        /// Whether it may cost more than a cent.
+        yes: bool,
+    },
     /// Says what a file will cost.
     Plan(PlanOptions),
     /// The simulated cloud alone.
@@ -237,6 +246,11 @@ pub struct Outside<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// The text of a file; the error says why there is none.
     pub file: &'a dyn Fn(&str) -> Result<String, String>,
+}
+
+/// raingauge's own commands and flags: of them the manual pages and the shells' completions are made.
+pub fn command() -> clap::Command {
+    native::command()
 }
 
 /// Reads a command line, the program's name first. `outside` is asked for the variables that stand for flags, and for files

@@ -34,6 +34,8 @@ pub mod state;
 
 pub mod expose;
 
+pub mod explain;
+
 pub mod telemetry;
 
 pub mod sim;

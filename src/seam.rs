@@ -266,8 +266,8 @@ pub trait Keeper: Send + Sync {
     /// What was kept last; `None` when there is nothing, or nothing that can be read.
     fn load(&self) -> Option<Vec<u8>>;
 
-    /// Keeps this in its place.
-    fn keep(&self, content: Vec<u8>);
+    /// Keeps in its place what this makes. Making and keeping may take a while: nobody else is held up by it.
+    fn keep(&self, content: &dyn Fn() -> Vec<u8>);
 }
 
 /// Takes what a run has brought before its end.

@@ -531,6 +531,11 @@ fn checking_files() {
         checked.contains("warning: ") && checked.ends_with("good: a YACE file with 4 jobs and 5 metrics\n"),
         "{checked}"
     );
+    let google = "gcp: {jobs: [{projects: [a, b], metrics_prefixes: [x, y]}, {metrics_prefixes: [z], interval: 30s}]}";
+    let (code, _, checked, _) = run(google);
+    let wanted = "good: a raingauge file with 2 jobs of Google's Monitoring in 2 projects and the credentials' own project, 3 prefixes; \
+                  at list price 1,000 series asked for every 30 s cost $43.20 a month\n";
+    assert!(code == 0 && checked.ends_with(wanted), "{checked}");
     let (code, verify_code, checked, _) = run("static: [~, ~]\n");
     assert_eq!((code, verify_code), (64, 1));
     assert!(checked.contains("f.yml:1:10: static[0]: ") && checked.ends_with("2 mistakes\n"), "{checked}");

@@ -25,10 +25,10 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// README, CONTRIBUTING, and what is in `docs/` and `iam/`.
+/// README, CONTRIBUTING, and what is in `docs/`, `iam/` and the folders of `deploy/`.
 fn documents() -> Vec<(PathBuf, String)> {
     let mut paths = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
-    for folder in ["docs", "iam"] {
+    for folder in ["docs", "iam", "deploy/compose", "deploy/grafana", "deploy/kubernetes"] {
         let entries = fs::read_dir(root().join(folder)).unwrap().map(|e| e.unwrap().path());
         paths.extend(entries.filter(|p| p.extension().is_some_and(|e| e == "md")));
     }

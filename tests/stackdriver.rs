@@ -15,6 +15,8 @@
 mod case;
 #[path = "stackdriver/client.rs"]
 mod client;
+#[path = "stackdriver/credentials.rs"]
+mod credentials;
 #[path = "stackdriver/fake.rs"]
 mod fake;
 #[path = "exposition/parser.rs"]

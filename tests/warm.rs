@@ -103,7 +103,12 @@ async fn wait_until_kept(daemon: SocketAddr) -> String {
     wait_until_ready(daemon).await;
     wait_until("all targets have been written", async || {
         let page = metrics(daemon).await;
-        if sum(&page, "raingauge_state_writes_total", "") >= TARGETS { Ok(page) } else { Err(page) }
+        let jobs =
+            page.lines().filter(|l| l.starts_with("raingauge_job_age_seconds{") && l.contains("fetch")).count() as u64;
+        let documents = sum(&page, "raingauge_state_writes_total", "");
+        // The regions have a document of their own.
+        let regions = u64::from(page.contains("operation=\"DescribeRegions\""));
+        if jobs >= TARGETS && documents >= jobs + regions { Ok(page) } else { Err(page) }
     })
     .await
 }
@@ -141,14 +146,19 @@ async fn ten_restarts_within_a_period_cost_as_much_as_none_and_never_empty_the_p
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_there_though_aws_is_not() {
-    let place = Place::new().await;
-    let (running, daemon) = place.start(CONFIG, &place.state());
-    let before = samples(&wait_until_kept(daemon).await);
-    drop(running);
-    place.cloud.faults().add(Fault::new(Effect::ServerError(500)));
-    let (_running, daemon) = place.start(CONFIG, &place.state());
-    wait_until_ready(daemon).await;
-    assert_eq!(samples(&metrics(daemon).await), before);
+    // Which regions there are is remembered as well.
+    let all_regions = CONFIG.replacen("[eu-west-1]", "all", 2);
+    for config in [CONFIG, &*all_regions] {
+        let place = Place::new().await;
+        let (running, daemon) = place.start(config, &place.state());
+        let before = samples(&wait_until_kept(daemon).await);
+        drop(running);
+        place.cloud.faults().add(Fault::new(Effect::ServerError(500)));
+        let (_running, daemon) = place.start(config, &place.state());
+        wait_until_ready(daemon).await;
+        assert!(before.iter().any(|line| line.starts_with("aws_ec2_cpuutilization_average{")), "{before:?}");
+        assert_eq!(samples(&metrics(daemon).await), before);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

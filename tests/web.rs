@@ -95,7 +95,7 @@ async fn every_path_wants_the_password_and_what_is_refused_is_counted() {
     let headers = "http_server_config: {headers: {X-Frame-Options: deny}}\n";
     let daemon = Guarded::start(tempfile::tempdir().unwrap(), &(users("right") + headers)).await;
     let (client, base) = (client(), format!("http://{}", daemon.address));
-    for path in ["/", "/metrics", "/-/healthy", "/-/ready", "/nowhere"] {
+    for path in ["/", "/metrics", "/api/v1/status", "/-/healthy", "/-/ready", "/nowhere"] {
         assert_eq!(status(&client, &format!("{base}{path}"), None).await, StatusCode::UNAUTHORIZED, "{path}");
     }
     let reload = client.post(format!("{base}/-/reload")).send().await.unwrap();
@@ -106,7 +106,7 @@ async fn every_path_wants_the_password_and_what_is_refused_is_counted() {
     let page = client.get(format!("{base}/metrics")).basic_auth("alice", Some("right")).send().await.unwrap();
     assert_eq!((page.status(), page.headers()["x-frame-options"].to_str().unwrap()), (StatusCode::OK, "deny"));
     let page = page.text().await.unwrap();
-    assert!(page.contains("raingauge_http_requests_refused_total{reason=\"unauthorized\"} 7\n"), "{page}");
+    assert!(page.contains("raingauge_http_requests_refused_total{reason=\"unauthorized\"} 8\n"), "{page}");
     assert!(
         !daemon.running.log().contains("wrong") && !daemon.running.log().contains("$2"),
         "{}",

@@ -1,16 +1,24 @@
 //! `raingauge check` and `yace verify-config`: everything that is wrong with a file, at once.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::app::protection;
 use crate::aws::job::Concurrency;
 use crate::cli::{Limits, YaceRun};
 use crate::config::{self, Dialect, LoadOptions, Loaded};
+use crate::gcp::job::GcpSettings;
+use crate::model::Text;
+use crate::telemetry::price::{Unit, list_prices};
 
 /// The exit status of a file with mistakes (`EX_USAGE`, as everywhere in raingauge).
 const EXIT_BAD_CONFIG: u8 = 64;
+
+/// Thirty days.
+const MONTH: Duration = Duration::from_secs(30 * 86_400);
 
 /// What YACE's flags say about a configuration.
 pub fn load_options(run: &YaceRun) -> LoadOptions {
@@ -86,14 +94,47 @@ fn protected(file: Option<&Path>, out: &mut dyn Write) -> io::Result<bool> {
     Ok(loaded.is_ok())
 }
 
-/// The dialect, and how many jobs and metrics there are.
+/// The dialect, how many jobs and metrics there are, and what is asked of Google.
 fn summary(loaded: &Loaded) -> String {
     let dialect = match loaded.settings.dialect {
         Dialect::Native => "a raingauge file",
         Dialect::Yace => "a YACE file",
         Dialect::CloudWatchAgent => "a CloudWatch agent's file",
     };
+    let google = loaded.settings.gcp.as_ref().map(google);
+    if let (None, Some(google)) = (&loaded.settings.aws, &google) {
+        return format!("{dialect} with {google}");
+    }
     let jobs = loaded.settings.aws.as_ref().map_or(&[][..], |aws| aws.jobs.as_slice());
     let metrics: usize = jobs.iter().map(|job| job.metrics.len()).sum();
-    format!("{dialect} with {} jobs and {metrics} metrics", jobs.len())
+    let google = google.map(|google| format!("; {google}")).unwrap_or_default();
+    format!("{dialect} with {} jobs and {metrics} metrics{google}", jobs.len())
+}
+
+/// What is asked of Google, and what that costs: how many series there are is known only there.
+fn google(gcp: &GcpSettings) -> String {
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let projects: BTreeSet<&Text> = gcp.jobs.iter().flat_map(|job| &job.projects).collect();
+    let mut places = Vec::new();
+    if !projects.is_empty() {
+        places.push(count(projects.len(), "project"));
+    }
+    if gcp.jobs.iter().any(|job| job.projects_filter.is_some()) {
+        places.push("the projects that filters find".to_owned());
+    }
+    if gcp.jobs.iter().any(|job| job.projects.is_empty() && job.projects_filter.is_none()) {
+        places.push("the credentials' own project".to_owned());
+    }
+    let prefixes = gcp.jobs.iter().map(|job| job.prefixes.len()).sum();
+    let shortest =
+        gcp.jobs.iter().map(|job| job.timing.interval.tick()).min().unwrap_or(MONTH).max(Duration::from_secs(1));
+    let thousand = list_prices().into_iter().find(|price| price.unit == Unit::SeriesReturned);
+    let dollars = thousand.map_or(0.0, |price| price.dollars_per_thousand * MONTH.div_duration_f64(shortest));
+    format!(
+        "{} of Google's Monitoring in {}, {}; at list price 1,000 series asked for every {} s cost ${dollars:.2} a month",
+        count(gcp.jobs.len(), "job"),
+        places.join(" and "),
+        count(prefixes, "prefix").replace("prefixs", "prefixes"),
+        shortest.as_secs(),
+    )
 }

@@ -64,10 +64,15 @@ impl Clouds {
         Ok(aws::targets(settings, &clients))
     }
 
+    /// Google's APIs; where they cannot be reached, every call says why.
+    pub fn google_api(&self, access: &Access) -> Arc<dyn Api> {
+        self.google.connect(access).unwrap_or_else(|failure| Arc::new(Unreachable(failure)))
+    }
+
     /// The targets of Google's jobs, in the file's order; their projects are known.
     pub fn google_targets(&self, settings: &Settings) -> Vec<Target> {
         let Some(settings) = &settings.gcp else { return Vec::new() };
-        let api = self.google.connect(&settings.access).unwrap_or_else(|failure| Arc::new(Unreachable(failure)));
+        let api = self.google_api(&settings.access);
         gcp::targets(settings, &api, self.keepers.as_ref())
     }
 

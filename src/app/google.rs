@@ -55,11 +55,18 @@ fn credentials() -> Result<Credentials, Failure> {
             doing: format!("read the credentials of GOOGLE_APPLICATION_CREDENTIALS from {path}"),
             message: e.to_string(),
         })?;
-        return Ok(Credentials::File { content, path });
+        return Ok(Credentials::File { content, path, read });
     }
-    let home = network::variable("HOME").map(PathBuf::from).unwrap_or_default();
-    if home.join(".config/gcloud/application_default_credentials.json").is_file() {
-        return Ok(Credentials::UserLogin);
+    let folder = network::variable("CLOUDSDK_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(network::variable("HOME")?).join(".config/gcloud")));
+    if let Some(path) = folder.map(|f| f.join("application_default_credentials.json")).filter(|p| p.is_file()) {
+        let path = path.display().to_string();
+        let content = read(&path).map_err(|e| Failure {
+            reason: Reason::NoCredentials,
+            doing: format!("read the login of gcloud from {path}"),
+            message: e.to_string(),
+        })?;
+        return Ok(Credentials::File { content, path, read });
     }
     Ok(Credentials::Metadata(network::variable("GCE_METADATA_HOST")))
 }

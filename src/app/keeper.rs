@@ -36,9 +36,10 @@ impl Keeper for Kept {
         })
     }
 
-    fn keep(&self, content: Vec<u8>) {
-        // Writing waits for the disk; whoever else runs on this thread must not.
-        let write = || self.dir.write(&self.name, FORMAT, &content);
+    fn keep(&self, content: &dyn Fn() -> Vec<u8>) {
+        // A hundred thousand totals take a while to encode, and writing waits for the disk; whoever else runs on this thread
+        // must not.
+        let write = || self.dir.write(&self.name, FORMAT, &content());
         let result = match tokio::runtime::Handle::try_current().map(|handle| handle.runtime_flavor()) {
             Ok(tokio::runtime::RuntimeFlavor::MultiThread) => tokio::task::block_in_place(write),
             _ => write(),

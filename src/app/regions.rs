@@ -16,6 +16,8 @@ use crate::model::Text;
 use crate::seam::Failure;
 use crate::telemetry::{RunKind, Telemetry};
 
+pub mod kept;
+
 /// Roles whose regions are asked for at the same time.
 const ROLES_IN_FLIGHT: usize = 8;
 /// The jobs of roles that answer do not wait longer for the others.
@@ -192,6 +194,20 @@ aws:
       - {type: AWS/EC2, metrics: [{name: A, statistics: [Sum]}]}
       - {type: AWS/SQS, regions: [eu-west-1], inventoryInterval: 5m, metrics: [{name: A, statistics: [Sum]}]}
 ";
+
+    #[test]
+    fn what_was_known_is_read_for_the_roles_that_are_left() {
+        let settings = settings(TWO_JOBS);
+        let mut known: Known =
+            settings.jobs[0].roles.iter().map(|role| (role.clone(), vec!["eu-west-1".into()])).collect();
+        let stranger = Role { arn: Some("arn:aws:iam::000000000003:role/r".into()), external_id: None };
+        known.insert(stranger.clone(), vec!["eu-west-1".into()]);
+        let bytes = kept::written(&known);
+        known.remove(&stranger);
+        assert_eq!(kept::read(&bytes, &settings), known);
+        assert_eq!(kept::read(b"nonsense", &settings), Known::new());
+        assert!(!String::from_utf8(bytes).unwrap().contains("role/r"));
+    }
 
     #[test]
     fn each_role_has_its_own_regions() {

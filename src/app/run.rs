@@ -453,7 +453,12 @@ impl Daemon {
             shutdown.await;
         } else {
             tokio::select! {
-                () = http::serve(listeners, router, guarding, shutdown) => {}
+                () = async {
+                    if let Some(warm) = &self.shared.warm {
+                        warm.shown(&self.shared.readiness).await;
+                    }
+                    http::serve(listeners, router, guarding, shutdown).await;
+                } => {}
                 () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
             }
         }

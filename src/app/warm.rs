@@ -14,9 +14,12 @@ use crate::aws::warm::{self, FORMAT, Keeping, Remembered};
 use crate::clock::Clock;
 use crate::state::{DocumentName, StateDir, StateError};
 use crate::telemetry::Telemetry;
+use crate::work::readiness::Readiness;
 
 /// The kind of our documents.
 const KIND: &str = "aws";
+/// The kind of the document with the regions of accounts.
+const REGIONS: &str = "regions";
 /// A target is written at most this often: what a crash loses is what was asked for in this time.
 const SAVE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often is looked whether anything is to be written.
@@ -25,6 +28,11 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 const SHARE: u32 = 4;
 /// What the daemon's end may take.
 const LONGEST_END: Duration = Duration::from_secs(3);
+
+/// A start with memories shows them before it answers, unless that takes longer; scrapers have more patience (ten seconds).
+const SHOWN_PATIENCE: Duration = Duration::from_secs(3);
+/// Between two looks whether they are shown.
+const SHOWN_LOOK: Duration = Duration::from_millis(5);
 
 /// The state directory in use. Clones share it.
 #[derive(Clone)]
@@ -36,6 +44,7 @@ struct Inner {
     dir: Arc<StateDir>,
     clock: Clock,
     telemetry: Arc<Telemetry>,
+    had_documents: bool,
     /// Documents that were there at the start and that nobody has asked for yet.
     found: Mutex<BTreeSet<DocumentName>>,
     targets: Mutex<BTreeMap<DocumentName, Kept>>,
@@ -60,9 +69,23 @@ pub fn open(path: &Path) -> Result<StateDir, StateError> {
 impl Warm {
     /// In a directory that this process has taken; it may be shared with others who keep documents of other kinds.
     pub fn new(dir: Arc<StateDir>, clock: Clock, telemetry: Arc<Telemetry>) -> Result<Self, StateError> {
-        let found = Mutex::new(dir.names(KIND)?.into_iter().collect());
-        let inner = Inner { dir, clock, telemetry, found, targets: Mutex::default(), saving: Mutex::default() };
+        let found: BTreeSet<_> = dir.names(KIND)?.into_iter().collect();
+        let (had_documents, found) = (!found.is_empty(), Mutex::new(found));
+        let inner =
+            Inner { dir, clock, telemetry, had_documents, found, targets: Mutex::default(), saving: Mutex::default() };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Waits until what an earlier run left behind is shown, so that nobody scrapes a page that is half full: that would end the
+    /// series that are missing.
+    pub async fn shown(&self, readiness: &Readiness) {
+        let shown = async {
+            while self.inner.had_documents && !readiness.missing().is_empty() {
+                tokio::time::sleep(SHOWN_LOOK).await;
+            }
+        };
+        // Late is not an error: the page is served with what is there.
+        let _ = tokio::time::timeout(SHOWN_PATIENCE, shown).await;
     }
 
     /// What the target of this name and definition left behind, if it is good.
@@ -88,6 +111,31 @@ impl Warm {
             Err(e) => self.ignore(target, "damaged", &e.to_string()),
         }
         None
+    }
+
+    /// The regions that an earlier process knew.
+    pub async fn regions(&self) -> Option<Vec<u8>> {
+        let warm = self.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let read = warm.inner.dir.read(&DocumentName::new(REGIONS, ""), FORMAT);
+            read.unwrap_or_else(|e| {
+                warm.ignore(REGIONS, "damaged", &e.to_string());
+                None
+            })
+        });
+        read.await.ok().flatten()
+    }
+
+    /// For a later process.
+    pub fn keep_regions(&self, known: Vec<u8>) {
+        let warm = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let _turn = warm.inner.saving.lock().unwrap_or_else(PoisonError::into_inner);
+            match warm.inner.dir.write(&DocumentName::new(REGIONS, ""), FORMAT, &known) {
+                Ok(()) => warm.inner.telemetry.state_written(true),
+                Err(e) => warm.failed(&e),
+            }
+        });
     }
 
     /// Says that a document is not used.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::{AgentMode, Assumed, Command, Exit, Log, LogFormat, LogLevel, Outside, PlanOptions};
 
@@ -84,6 +84,19 @@ enum Words {
         #[arg(long)]
         iam: bool,
     },
+    /// Say why a metric is missing, and what to do (exit status 0 when it is there, 1 when it is missing)
+    Explain {
+        /// As in a query, also with labels: 'aws_sqs_number_of_messages_sent_sum{region="eu-west-1"}'; or
+        /// Namespace/MetricName
+        #[arg(value_name = "METRIC")]
+        metric: String,
+        /// The configuration: raingauge.yml or a YACE file
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Go on when that costs more than a cent
+        #[arg(long)]
+        yes: bool,
+    },
     /// Say what a configuration will cost, before the first call
     Plan {
         /// The configuration: raingauge.yml, a YACE file, or the CloudWatch agent's (also a directory of it)
@@ -144,15 +157,21 @@ struct World {
 }
 
 /// Which flags a command has, for the environment.
-const FLAGS: [(&str, &[&str]); 7] = [
+const FLAGS: [(&str, &[&str]); 8] = [
     ("demo", &["web.listen-address", "seed", "resources", "services"]),
     ("run", &["config", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("agent", &["config", "mode", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
     ("check", &["config"]),
+    ("explain", &["config"]),
     ("plan", &["config", "resources", "format"]),
     ("sim", &["web.listen-address", "seed", "resources", "services"]),
     ("healthcheck", &["url"]),
 ];
+
+/// The commands and flags, as clap knows them.
+pub(super) fn command() -> clap::Command {
+    Cli::command()
+}
 
 /// Reads a command line with the program's name.
 pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command, Exit> {
@@ -170,6 +189,7 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
             Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
+        Words::Explain { metric, config, yes } => Command::Explain { metric, config, yes },
         Words::Plan { config, live, resources, format } => {
             Command::Plan(PlanOptions { config, live, resources, json: format == "json" })
         }

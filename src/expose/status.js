@@ -183,7 +183,7 @@
     .filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1]).slice(0, 6);
   const operations = (s) => {
     const head = ["Operation", "Calls", "Failed", "Retried", "Throttled", "Dollars"];
-    const line = (o) => make("tr", {}, make("td", { class: "name" }, `${o.service} ${o.operation}`),
+    const line = (o) => make("tr", {}, make("td", { class: "name" }, o.operation, make("small", {}, o.service)),
       ...[o.calls, o.failed_calls, o.retries, o.throttles].map((n) => make("td", { class: "n" }, number(n))), make("td", { class: "n" }, dollars(o.dollars)));
     return make("section", { class: "panel wide" }, make("h3", {}, "API calls since the start"), make("table", {},
       make("thead", {}, make("tr", {}, ...head.map((name, i) => make("th", { scope: "col", class: i ? "n" : "" }, name)))),

@@ -7,7 +7,9 @@ mod body;
 mod credentials;
 mod decode;
 mod exchange;
+mod federation;
 mod repair;
+mod signed;
 mod splitter;
 mod url;
 
@@ -16,8 +18,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-pub use self::credentials::Credentials;
 use self::credentials::Tokens;
+pub use self::credentials::{Credentials, ReadFile};
 use self::decode::{Collect, Descriptors, Interner, Projects, Series};
 use crate::gcp::api::{Answered, Api, Descriptor, DescriptorsRequest, Page, TimeSeriesPage, TimeSeriesRequest};
 use crate::gcp::gated::REGION;

@@ -89,6 +89,8 @@ pub struct Converter<'a> {
     /// Google grouped by them, because the job wants them.
     metadata: bool,
     names: HashMap<(Text, Text), Option<Text>>,
+    /// The last one that was looked up.
+    last_name: Option<(Text, Text, Option<Text>)>,
     layouts: Layouts,
     words: Words,
 }
@@ -110,6 +112,7 @@ impl<'a> Converter<'a> {
             keep: keep(&job.buckets, &descriptor.metric_type),
             metadata: plan::aggregation(job, &descriptor.metric_type).is_some(),
             names: HashMap::new(),
+            last_name: None,
             layouts: Layouts::default(),
             words: Words { unit: "unit".into(), le: "le".into(), moved_le: "exported_le".into() },
         }
@@ -207,9 +210,19 @@ impl<'a> Converter<'a> {
     }
 
     fn name(&mut self, series: &TimeSeries) -> Option<Text> {
+        // Most answers are about one type of resource, whose text they share.
+        if let Some((resource, metric, name)) = &self.last_name
+            && Text::ptr_eq(resource, &series.resource_type)
+            && Text::ptr_eq(metric, &series.metric_type)
+        {
+            return name.clone();
+        }
         let types = (Text::clone(&series.resource_type), Text::clone(&series.metric_type));
         let name = self.names.entry(types);
-        name.or_insert_with(|| naming::family_name(&series.resource_type, &series.metric_type).map(Text::from)).clone()
+        let made = || naming::family_name(&series.resource_type, &series.metric_type).map(Text::from);
+        let name = name.or_insert_with(made).clone();
+        self.last_name = Some((Text::clone(&series.resource_type), Text::clone(&series.metric_type), name.clone()));
+        name
     }
 
     /// The first to bring a name has it: unit, metric, resource, metadata, the job.

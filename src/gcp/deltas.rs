@@ -131,21 +131,23 @@ impl TypeTotals {
         self.since.get_or_insert(end);
     }
 
-    /// Adds the points of a series that it has not yet.
-    pub fn add(&mut self, delta: Delta, rules: Deltas, at: Collection) {
+    /// Adds the points of a series that it has not yet; whether there were any.
+    pub fn add(&mut self, delta: Delta, rules: Deltas, at: Collection) -> bool {
         let Delta { name, labels, mut addends } = delta;
-        let Some(newest) = addends.iter().map(|a| a.end).max() else { return };
+        let Some(newest) = addends.iter().map(|a| a.end).max() else { return false };
         let counts = addends.iter().any(|a| matches!(a.amount, Amount::Counts(_)));
         let identity = Identity { name, labels, counts };
         let place = match self.index.get(&identity) {
             Some(known) => *known,
             None => self.start(identity, newest, at),
         };
-        let Some(entry) = self.entries.get_mut(place) else { return };
+        let Some(entry) = self.entries.get_mut(place) else { return false };
         addends.sort_by_key(|a| a.end);
+        let mut any = false;
         for addend in addends {
-            entry.take(addend, rules, at);
+            any |= entry.take(addend, rules, at);
         }
+        any
     }
 
     /// All pages of a window have come: it need not be read again, and what is older than points may be late is remembered
@@ -190,15 +192,17 @@ impl TypeTotals {
 }
 
 impl Entry {
-    fn take(&mut self, addend: Addend, rules: Deltas, at: Collection) {
+    /// Whether the point is a new one.
+    fn take(&mut self, addend: Addend, rules: Deltas, at: Collection) -> bool {
         if addend.end <= self.floor || !self.taken.insert(addend.end) {
-            return;
+            return false;
         }
         self.total.add(addend.amount, rules);
         self.newest = self.newest.max(addend.end);
         self.created = [self.created, addend.start].into_iter().flatten().min();
         self.collected = at.now;
         self.fresh = true;
+        true
     }
 
     fn forget_old(&mut self, lateness: Duration) {

@@ -157,9 +157,9 @@ impl Fetch {
         if self.job.deltas.aggregate && (answer.pages > 0) {
             let totals = self.totals.get_or_insert_default().of(&descriptor.name);
             let collection = Collection { now: now.wall, end: span.end, lateness: span.lateness };
-            so_far.changed_totals |= !answer.deltas.is_empty();
             for delta in answer.deltas {
-                totals.add(delta, self.job.deltas, collection);
+                // What a document has already is not written again: windows overlap, so most answers bring nothing new.
+                so_far.changed_totals |= totals.add(delta, self.job.deltas, collection);
             }
             if whole {
                 totals.settle(collection);
@@ -233,7 +233,7 @@ impl Fetch {
         if let (true, Some(keeper), Some(totals)) =
             (std::mem::take(&mut so_far.changed_totals), &self.keeper, &self.totals)
         {
-            keeper.keep(totals.to_bytes());
+            keeper.keep(&|| totals.to_bytes());
         }
     }
 }

@@ -109,6 +109,21 @@ async fn every_query_names_what_the_demo_serves() {
     .await;
 }
 
+#[test]
+fn a_query_that_names_what_nobody_serves_is_found() {
+    let served = served("aws_x{region=\"r\",note=\"a,b=\\\"c\"} 1\nraingauge_y{job=\"j\"} 2\n");
+    let wrong = |promql: &str, shown: &[&str]| {
+        let shown = shown.iter().map(|s| (*s).to_owned()).collect();
+        unserved(&Query { place: "here".into(), promql: promql.into(), shown }, &served, &["raingauge:r"]).is_some()
+    };
+    assert!(!wrong("sum by (region) (aws_x{note=\"n\"}) > raingauge:r", &["region", "instance"]));
+    assert!(!wrong("max by (exported_job) (raingauge_y)", &["job"]));
+    assert!(wrong("aws_z", &[]) && wrong("rate(aws_x[5m]) / aws_z", &[]), "a metric");
+    assert!(wrong("aws_x{zone=\"r\"}", &[]) && wrong("aws_x{b=\"r\"}", &[]), "a label of a matcher");
+    assert!(wrong("sum by (zone) (aws_x)", &[]), "a label of a grouping");
+    assert!(wrong("aws_x", &["zone"]), "a label of a legend");
+}
+
 /// Prometheus with the stack's own scrape settings, a shorter interval, and the rules.
 fn start_prometheus(folder: &Path, target: SocketAddr) -> (Running, SocketAddr) {
     let address = free_address();

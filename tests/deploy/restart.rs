@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use raingauge::clock::Clock;
 use serde_json::Value;
 
 use crate::files::{deploy, items, text};
@@ -25,16 +24,15 @@ const LATENESS: f64 = 2.0;
 /// What must be there; what has the cloud's own times comes and goes by those.
 const WATCHED: &str = r#"{__name__=~"aws_.+|node_.+"}"#;
 
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this age are exact")]
 fn now() -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century are exact")]
-    let millis = Clock::system().now().as_millis() as f64;
-    millis / 1e3
+    raingauge::clock::Clock::system().now().as_millis() as f64 / 1e3
 }
 
 fn start_cloud(folder: &Path) -> (Running, SocketAddr) {
     let address = free_address();
     let mut command = raingauge(folder);
-    command.args(["sim", "--resources", "3", "--web.listen-address", &address.to_string()]);
+    command.args(["sim", "--resources", "3", "--listen", &address.to_string()]);
     (Running::start(folder, "sim", command.stdout(Stdio::null())), address)
 }
 

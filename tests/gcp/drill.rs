@@ -61,8 +61,8 @@ impl Keeper for Kept {
         self.0.lock().unwrap().clone()
     }
 
-    fn keep(&self, content: Vec<u8>) {
-        *self.0.lock().unwrap() = Some(content);
+    fn keep(&self, content: &dyn Fn() -> Vec<u8>) {
+        *self.0.lock().unwrap() = Some(content());
     }
 }
 

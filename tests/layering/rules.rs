@@ -31,6 +31,11 @@ pub(crate) const IMPORTS: &[Imports] = &[
     imports("state", &[], "it keeps bytes; what they mean is their owner's business"),
     imports("expose", &["http1", "model", "store", "telemetry"], "it shows what is in the store, whoever put it there"),
     imports(
+        "explain",
+        &["model", "seam", "aws::job", "aws::naming"],
+        "it knows what jobs want and how series are called; asking is the app's",
+    ),
+    imports(
         "sim",
         &["model", "aws", "gcp", "clock", "seam", "http1"],
         "the simulated cloud knows nothing of the engine that it tests",
@@ -70,6 +75,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
             "expose",
             "sim",
             "config",
+            "explain",
         ],
         "the composition root sees everything but main",
     ),
@@ -171,7 +177,7 @@ pub(crate) const WALL_TIME: &[&[&str]] = &[
 ];
 
 /// The one reader of wall time; and signing, which needs the machine's true time whatever our clock shows.
-pub(crate) const WALL_TIME_ONLY_IN: &[&str] = &["clock.rs", "aws/signed.rs"];
+pub(crate) const WALL_TIME_ONLY_IN: &[&str] = &["clock.rs", "aws/signed.rs", "gcp/client/signed.rs"];
 
 /// Files (or folders with a trailing `/`) below `src/` that take values and return values.
 pub(crate) const PURE: &[&str] = &[
@@ -246,6 +252,8 @@ pub(crate) const PURE: &[&str] = &[
     "expose/openmetrics.rs",
     "expose/negotiate.rs",
     "expose/status.rs",
+    "explain.rs",
+    "explain/",
 ];
 
 /// Beginnings of paths that a pure file does not name. (Addresses are values; sockets are not.)

@@ -47,6 +47,10 @@ async fn ask(address: &str, retries: Retries, credentials: Credentials) -> (Resu
     (answered.result.map(|page| page.series.len()), answered.call)
 }
 
+fn no_file(path: &str) -> std::io::Result<String> {
+    Err(std::io::Error::other(format!("{path} is not wanted")))
+}
+
 fn quick() -> Retries {
     Retries { first_backoff: Duration::from_millis(1), ..Retries::default() }
 }
@@ -171,7 +175,8 @@ async fn a_users_credentials_are_refreshed_where_their_file_says() {
     let content = format!(
         r#"{{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r","token_uri":"http://{token}/t"}}"#
     );
-    let (result, _) = ask(&address, quick(), Credentials::File { content, path: "user.json".into() }).await;
+    let (result, _) =
+        ask(&address, quick(), Credentials::File { content, path: "user.json".into(), read: no_file }).await;
     assert_eq!(result.unwrap(), 0);
 }
 
@@ -180,11 +185,11 @@ fn files_that_are_no_credentials_are_named() {
     for (content, expected) in [
         ("nonsense", "no JSON"),
         ("{}", "no \"type\""),
-        (r#"{"type":"external_account"}"#, "external_account"),
+        (r#"{"type":"external_account"}"#, "credential_source"),
         (r#"{"type":"service_account"}"#, "private_key"),
         (r#"{"type":"authorized_user"}"#, "client_id"),
     ] {
-        let credentials = Credentials::File { content: content.into(), path: "/etc/key.json".into() };
+        let credentials = Credentials::File { content: content.into(), path: "/etc/key.json".into(), read: no_file };
         let network = Network { credentials, ..Network::default() };
         let failure = Client::new(&Access::default(), &network).err().unwrap();
         assert_eq!(failure.reason, Reason::NoCredentials);

@@ -134,6 +134,12 @@ impl Daemon {
             regions.follower.take().inspect(tokio::task::AbortHandle::abort);
             regions.known.clone()
         };
+        let known = match &self.shared.warm {
+            Some(warm) if known.is_empty() => {
+                warm.regions().await.map(|bytes| regions::kept::read(&bytes, &aws)).unwrap_or_default()
+            }
+            _ => known,
+        };
         let telemetry = Arc::clone(&self.shared.telemetry);
         match LookUp::load(&aws, &self.clouds.aws, telemetry, known).await? {
             None => {
@@ -179,7 +185,11 @@ impl Daemon {
 
     fn remember(&self, look_up: &LookUp) {
         self.shared.states.regions(look_up.unknown());
-        self.regions().known = look_up.known().clone();
+        let known = look_up.known().clone();
+        if let Some(warm) = self.shared.warm.as_ref().filter(|_| self.regions().known != known) {
+            warm.keep_regions(regions::kept::written(&known));
+        }
+        self.regions().known = known;
     }
 
     pub(super) fn regions(&self) -> MutexGuard<'_, Regions> {

@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
 
 use crate::seam::{Failure, Reason};
 
@@ -130,8 +130,12 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |&e| e.source())
 }
 
-/// The last two links of the chain: the SDK's outer ones say nothing ("dispatch failure").
+/// What the service said; else the last two links of the chain: the SDK's outer ones say nothing ("dispatch failure").
 fn innermost(error: &(dyn Error + 'static)) -> String {
+    let said = chain(error).find_map(|e| e.downcast_ref::<ErrorMetadata>());
+    if let Some((said, code)) = said.and_then(|said| Some((said, said.code()?))) {
+        return format!("{code}: {}", said.message().unwrap_or("no message"));
+    }
     let all: Vec<String> = chain(error).map(ToString::to_string).collect();
     let from = all.len().saturating_sub(2);
     let mut last: Vec<&str> = all.iter().skip(from).map(String::as_str).collect();

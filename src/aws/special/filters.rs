@@ -26,7 +26,8 @@ pub(super) async fn apis(api: &dyn Api, tagged: Vec<Resource>, calls: &mut Vec<C
 
 /// Every listed API stands for one resource, its first.
 fn named(tagged: Vec<Resource>, rest: Vec<RestApi>, http: Vec<String>) -> Vec<Resource> {
-    let mut rest: HashMap<String, String> = rest.into_iter().map(|a| (a.id, a.name)).collect();
+    let named = rest.into_iter().filter(|api| !api.name.is_empty());
+    let mut rest: HashMap<String, String> = named.map(|api| (api.id, api.name)).collect();
     let mut http: hashbrown::HashSet<String> = http.into_iter().collect();
     let keep = |resource: Resource| {
         let (head, id) = resource.arn.rsplit_once('/')?;
@@ -48,6 +49,8 @@ struct RestApis {
 #[derive(Debug, Deserialize)]
 struct RestApi {
     id: String,
+    /// AWS always sends one; without it, no metric can be its.
+    #[serde(default)]
     name: String,
 }
 

@@ -14,6 +14,8 @@ use crate::seam::Reason;
 
 /// No answer is longer, unpacked: a page of a hundred thousand points has a tenth of it.
 const MAX_ANSWER_BYTES: u64 = 1 << 30;
+/// What is unpacked at a time: gzip makes a thousand times as much of it, at most.
+const PACKED_PIECE_BYTES: usize = 8 << 10;
 /// What is read of a refusal.
 const MAX_REFUSAL_BYTES: usize = 64 << 10;
 /// What is shown of a refusal that is not in Google's form.
@@ -28,27 +30,27 @@ pub(super) async fn read<T: Collect>(
     let packed = answer.headers().get("content-encoding").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"gzip"));
     let mut splitter = Splitter::new(T::LIST);
     let mut unpacker = packed.then(|| MultiGzDecoder::new(Vec::new()));
-    let mut length = 0;
+    let (mut length, mut plain) = (0, Vec::new());
     let bad = |message: String| Refused::new(Reason::BadAnswer, message);
     while let Some(chunk) = answer.chunk().await.map_err(|e| transport(&e))? {
-        // What a packed chunk may unpack to is bounded by gzip itself: a thousand times its size.
-        let plain;
-        let bytes: &[u8] = match &mut unpacker {
-            None => &chunk,
-            Some(unpacker) => {
-                unpacker.write_all(&chunk).map_err(|e| bad(format!("bad gzip: {e}")))?;
-                plain = std::mem::take(unpacker.get_mut());
-                &plain
+        for piece in chunk.chunks(if packed { PACKED_PIECE_BYTES } else { chunk.len() }) {
+            let bytes: &[u8] = match &mut unpacker {
+                None => piece,
+                Some(unpacker) => {
+                    unpacker.write_all(piece).map_err(|e| bad(format!("bad gzip: {e}")))?;
+                    // The one is filled while the other is read: both keep their room.
+                    plain.clear();
+                    std::mem::swap(unpacker.get_mut(), &mut plain);
+                    &plain
+                }
+            };
+            length += bytes.len() as u64;
+            if length > MAX_ANSWER_BYTES {
+                let message = format!("the answer is longer than {MAX_ANSWER_BYTES} bytes");
+                return Err(Refused::new(Reason::LimitReached, message));
             }
-        };
-        length += bytes.len() as u64;
-        if length > MAX_ANSWER_BYTES {
-            return Err(Refused::new(
-                Reason::LimitReached,
-                format!("the answer is longer than {MAX_ANSWER_BYTES} bytes"),
-            ));
+            splitter.feed(bytes, |found| taken(collected, found, texts)).map_err(bad)?;
         }
-        splitter.feed(bytes, |found| taken(collected, found, texts)).map_err(bad)?;
     }
     if let Some(mut unpacker) = unpacker {
         unpacker.try_finish().map_err(|e| bad(format!("bad gzip: {e}")))?;
@@ -68,6 +70,18 @@ fn taken<T: Collect>(collected: &mut T, found: Found<'_>, texts: &Interner) -> R
         Found::Item(item) => repaired(item).map_or(Err(refused), |whole| collected.take(Found::Item(&whole), texts)),
         Found::Field(..) => Err(refused),
     }
+}
+
+/// An answer that is short enough to be held.
+pub(super) async fn whole(mut answer: reqwest::Response, most: usize) -> Result<Vec<u8>, Refused> {
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|e| transport(&e))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > most {
+            return Err(Refused::new(Reason::LimitReached, format!("the answer is longer than {most} bytes")));
+        }
+    }
+    Ok(body)
 }
 
 /// What an answer with a bad status says.

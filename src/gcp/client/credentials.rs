@@ -1,33 +1,44 @@
-//! Who we are: finding credentials, and tokens for them. gcp_auth does what it can: keys of service accounts, the user's own
-//! login, the metadata server. It has no time-outs, no proxies, no other metadata server, and takes no user's credentials
-//! from a file that is named: `exchange` does that.
+//! Who we are: the kinds of credentials that Google hands out, and tokens for them, each kept until it is about to expire.
+//! gcp_auth reads the keys of service accounts and signs with them. Everything that goes over the network goes through our own
+//! client (`exchange`): gcp_auth has neither time-outs nor proxies, and knows neither federation nor impersonation.
 
-use std::sync::Arc;
+use std::fmt;
 use std::time::Duration;
 
-use gcp_auth::{ConfigDefaultCredentials, CustomServiceAccount, MetadataServiceAccount, TokenProvider};
 use serde::Deserialize;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-use super::exchange::{Exchange, User};
+use super::exchange::Exchange;
+use super::federation::{External, Impersonation};
+use super::signed::Account;
 use crate::model::Text;
 use crate::seam::{Failure, Reason};
 
-/// One token, with all attempts of gcp_auth.
-const TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// A token is not used in its last seconds.
+const MARGIN: Duration = Duration::from_secs(60);
+/// A failure answers everybody who waited for the same token, instead of one attempt for each of them.
+const FAILURE_STANDS: Duration = Duration::from_secs(1);
+/// The metadata server of Google's machines; its name may not be known to a container's resolver.
+const METADATA_HOST: &str = "169.254.169.254";
+/// One impersonates with the credentials of another, who may do so again, but not for ever.
+const MAX_DEPTH: usize = 3;
+
+/// Reads a file: tokens of workloads lie in files that change.
+pub type ReadFile = fn(&str) -> std::io::Result<String>;
 
 /// Where credentials come from; `app` finds out.
 #[derive(Clone, Default)]
 pub enum Credentials {
-    /// The content of the file that `GOOGLE_APPLICATION_CREDENTIALS` names, and its path for error messages.
+    /// The content of a file as `GOOGLE_APPLICATION_CREDENTIALS` names it, and its path for error messages.
     File {
         /// JSON.
         content: String,
         /// Where it was read.
         path: String,
+        /// Reads what it refers to.
+        read: ReadFile,
     },
-    /// The login that `gcloud auth application-default login` left in the user's home.
-    UserLogin,
     /// The metadata server of the machine; a host and port in place of the usual one (`GCE_METADATA_HOST`).
     Metadata(Option<String>),
     /// None are sent; only a simulated cloud takes that.
@@ -39,22 +50,40 @@ pub enum Credentials {
 pub(super) struct Tokens {
     source: Source,
     project: Option<Text>,
+    exchange: Exchange,
+    kept: Mutex<Vec<Kept>>,
 }
 
-enum Source {
+/// What came of asking for a token, and how long that stands.
+struct Kept {
+    scope: &'static str,
+    token: Result<String, Failure>,
+    until: Instant,
+}
+
+/// A kind of credentials.
+pub(super) enum Source {
+    /// None.
     Anonymous,
-    Ready(Arc<dyn TokenProvider>),
-    /// Found on the network when it is first needed.
-    Metadata(OnceCell<Arc<dyn TokenProvider>>),
-    UserLogin(OnceCell<Arc<dyn TokenProvider>>),
-    Own(Exchange),
+    /// A service account's key.
+    Account(Box<Account>),
+    /// A user's login.
+    User(User),
+    /// The metadata server; its address.
+    Metadata(String),
+    /// Another provider's token is exchanged for one of Google's.
+    External(Box<External>),
+    /// Somebody else's name is taken.
+    Impersonated(Box<(Self, Impersonation)>),
 }
 
-#[derive(Deserialize)]
-struct KeyFile {
-    r#type: Option<String>,
-    project_id: Option<String>,
-    quota_project_id: Option<String>,
+/// A user's credentials, as in their file.
+#[derive(Clone, Deserialize)]
+pub(super) struct User {
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+    pub(super) refresh_token: String,
+    pub(super) token_uri: Option<String>,
 }
 
 impl Tokens {
@@ -62,23 +91,34 @@ impl Tokens {
     pub(super) fn new(credentials: &Credentials, http: reqwest::Client) -> Result<Self, Failure> {
         let (source, project) = match credentials {
             Credentials::Anonymous => (Source::Anonymous, None),
-            Credentials::UserLogin => (Source::UserLogin(OnceCell::new()), None),
-            Credentials::Metadata(None) => (Source::Metadata(OnceCell::new()), None),
-            Credentials::Metadata(Some(host)) => (Source::Own(Exchange::metadata(host, http)), None),
-            Credentials::File { content, path } => from_file(content, path, http)?,
+            Credentials::Metadata(host) => {
+                let host = host.as_deref().unwrap_or(METADATA_HOST);
+                (Source::Metadata(format!("http://{host}/computeMetadata/v1")), None)
+            }
+            Credentials::File { content, path, read } => from_file(content, *read).map_err(|message| Failure {
+                reason: Reason::NoCredentials,
+                doing: format!("read the credentials in {path}"),
+                message,
+            })?,
         };
-        Ok(Self { source, project })
+        Ok(Self { source, project, exchange: Exchange::new(http), kept: Mutex::default() })
     }
 
-    /// A token; `None` where none is wanted.
+    /// A token that is good for a while; `None` where none is wanted. Whoever asks meanwhile waits for the same one.
     pub(super) async fn token(&self, scope: &'static str) -> Result<Option<String>, Failure> {
-        let provider = match &self.source {
-            Source::Anonymous => return Ok(None),
-            Source::Own(exchange) => return exchange.token(scope).await.map(Some),
-            _ => self.provider().await?,
-        };
-        let token = limited("get a token", async move { provider.token(&[scope]).await }).await?;
-        Ok(Some(token.as_str().to_owned()))
+        if matches!(self.source, Source::Anonymous) {
+            return Ok(None);
+        }
+        let mut kept = self.kept.lock().await;
+        if let Some(known) = kept.iter().find(|k| k.scope == scope && Instant::now() < k.until) {
+            return known.token.clone().map(Some);
+        }
+        let asked = self.exchange.token(&self.source, scope).await;
+        let stands = asked.as_ref().map_or(FAILURE_STANDS, |minted| minted.good_for.saturating_sub(MARGIN));
+        let token = asked.map(|minted| minted.token);
+        kept.retain(|k| k.scope != scope);
+        kept.push(Kept { scope, token: token.clone(), until: Instant::now() + stands });
+        token.map(Some)
     }
 
     /// The project that the credentials belong to.
@@ -87,101 +127,74 @@ impl Tokens {
             return Ok(Text::clone(project));
         }
         match &self.source {
-            Source::Anonymous => Err(no_credentials("there are none")),
-            Source::Own(exchange) => exchange.project().await,
-            _ => {
-                let provider = self.provider().await?;
-                let project = limited("find the credentials' project", async move { provider.project_id().await });
-                Ok(Text::from(&*project.await?))
-            }
+            Source::Metadata(base) => self.exchange.project(base).await,
+            _ => Err(Failure {
+                reason: Reason::NoCredentials,
+                doing: "find the credentials' project".to_owned(),
+                message: "these credentials belong to no project: name the projects".to_owned(),
+            }),
         }
     }
 
-    /// Whether there are any.
+    /// Whether there are any: asks the metadata server whether it is there.
     pub(super) async fn locate(&self) -> Result<(), Failure> {
-        match &self.source {
-            Source::Anonymous | Source::Ready(_) => Ok(()),
-            Source::Own(exchange) => exchange.locate().await,
-            _ => self.provider().await.map(|_| ()),
-        }
+        let Source::Metadata(base) = &self.source else { return Ok(()) };
+        self.exchange.project(base).await.map(drop).map_err(|f| Failure {
+            reason: Reason::NoCredentials,
+            doing: "find Google credentials (GOOGLE_APPLICATION_CREDENTIALS)".to_owned(),
+            message: format!("no file is named, and there is no metadata server ({})", f.message),
+        })
     }
+}
 
-    async fn provider(&self) -> Result<Arc<dyn TokenProvider>, Failure> {
-        type Provider = Arc<dyn TokenProvider>;
-        let found = match &self.source {
-            Source::Ready(provider) => provider,
-            Source::Metadata(cell) => {
-                let find = async { MetadataServiceAccount::new().await.map(|p| Arc::new(p) as Provider) };
-                cell.get_or_try_init(|| limited("find the metadata server", find)).await.map_err(|f| {
-                    no_credentials(&format!("no file is named, and there is no metadata server ({})", f.message))
-                })?
-            }
-            Source::UserLogin(cell) => {
-                let find = async { ConfigDefaultCredentials::new().await.map(|p| Arc::new(p) as Provider) };
-                cell.get_or_try_init(|| limited("use the login in the home directory", find)).await?
-            }
-            Source::Anonymous | Source::Own(_) => return Err(no_credentials("there are none")),
-        };
-        Ok(Arc::clone(found))
-    }
+/// What a file says, whatever its kind.
+#[derive(Deserialize)]
+struct Head {
+    r#type: Option<String>,
+    project_id: Option<String>,
+    quota_project_id: Option<String>,
+}
+
+fn from_file(content: &str, read: ReadFile) -> Result<(Source, Option<Text>), String> {
+    let json: serde_json::Value = serde_json::from_str(content).map_err(|e| format!("it is no JSON object: {e}"))?;
+    let head: Head = part(&json)?;
+    let project = head.project_id.or(head.quota_project_id).map(Text::from);
+    Ok((source(&json, read, 1)?, project))
 }
 
 /// The kinds of file that Google hands out.
-fn from_file(content: &str, path: &str, http: reqwest::Client) -> Result<(Source, Option<Text>), Failure> {
-    let wrong = |message: String| Failure {
-        reason: Reason::NoCredentials,
-        doing: format!("read the credentials in {path}"),
-        message,
-    };
-    let head: KeyFile = serde_json::from_str(content).map_err(|e| wrong(format!("it is no JSON object: {e}")))?;
-    let project = head.project_id.or(head.quota_project_id).map(Text::from);
-    let source = match head.r#type.as_deref() {
-        Some("service_account") => {
-            let account = CustomServiceAccount::from_json(content).map_err(|e| wrong(chain(&e)))?;
-            Source::Ready(Arc::new(account))
+fn source(json: &serde_json::Value, read: ReadFile, depth: usize) -> Result<Source, String> {
+    let head: Head = part(json)?;
+    match head.r#type.as_deref() {
+        Some("service_account") => Account::read(json).map(|account| Source::Account(Box::new(account))),
+        Some("authorized_user") => part(json).map(Source::User),
+        Some("external_account") => {
+            let (external, impersonation) = External::read(json, read)?;
+            let external = Source::External(Box::new(external));
+            Ok(match impersonation {
+                Some(impersonation) => Source::Impersonated(Box::new((external, impersonation))),
+                None => external,
+            })
         }
-        Some("authorized_user") => {
-            let user: User = serde_json::from_str(content).map_err(|e| wrong(e.to_string()))?;
-            Source::Own(Exchange::user(user, http))
+        Some("impersonated_service_account") if depth < MAX_DEPTH => {
+            let inner = json.get("source_credentials").ok_or("it has no \"source_credentials\"")?;
+            Ok(Source::Impersonated(Box::new((source(inner, read, depth + 1)?, Impersonation::read(json)?))))
         }
-        Some(other) => {
-            let message = format!("credentials of type {other} are not known; use a service account's key");
-            return Err(wrong(message));
-        }
-        None => return Err(wrong("it has no \"type\"".to_owned())),
-    };
-    Ok((source, project))
-}
-
-async fn limited<T>(doing: &str, work: impl Future<Output = Result<T, gcp_auth::Error>>) -> Result<T, Failure> {
-    let failed = |reason, message| Failure { reason, doing: doing.to_owned(), message };
-    match tokio::time::timeout(TOKEN_TIMEOUT, work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(failed(reason(&error), chain(&error))),
-        Err(_) => Err(failed(Reason::Timeout, format!("no answer within {} s", TOKEN_TIMEOUT.as_secs()))),
+        Some(other) => Err(format!(
+            "credentials of type {other} are not known here; use a service account's key, a user's login, external_account or \
+             impersonated_service_account"
+        )),
+        None => Err("it has no \"type\"".to_owned()),
     }
 }
 
-fn reason(error: &gcp_auth::Error) -> Reason {
-    match error {
-        gcp_auth::Error::Http(..) => Reason::Network,
-        gcp_auth::Error::Io(..) => Reason::NoCredentials,
-        _ => Reason::ExpiredCredentials,
-    }
+/// Some fields of a file. What is wrong with them is said without their values, which may be secret.
+pub(super) fn part<T: for<'de> Deserialize<'de>>(json: &serde_json::Value) -> Result<T, String> {
+    T::deserialize(json).map_err(|e| e.to_string())
 }
 
-/// The whole story of an error.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("credentials")
     }
-    text
-}
-
-fn no_credentials(message: &str) -> Failure {
-    let doing = "find Google credentials (GOOGLE_APPLICATION_CREDENTIALS)".to_owned();
-    Failure { reason: Reason::NoCredentials, doing, message: message.to_owned() }
 }

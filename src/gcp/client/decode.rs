@@ -36,6 +36,14 @@ impl Interner {
         Text::clone(known.get_or_insert_with(text, |t| t.into()))
     }
 
+    /// The same, where the text is most likely this one.
+    fn like(&self, text: &str, before: Option<&Text>) -> Text {
+        match before {
+            Some(before) if **before == *text => Text::clone(before),
+            _ => self.text(text),
+        }
+    }
+
     /// Forgets what nobody else has, when there is much.
     pub(super) fn tidy(&self) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -363,12 +371,14 @@ impl Series {
         let resource = raw.resource.ok_or(Unshown::NoResource)?;
         let value_type = value_type(raw.value_type.as_deref());
         let points = self.points(raw.points.unwrap_or_default(), value_type)?;
-        let text = |t: Option<&str>| texts.text(t.unwrap_or_default());
+        // Neighbours have much in common.
+        let before = self.page.series.last();
+        let text = |t: Option<&str>, before| texts.like(t.unwrap_or_default(), before);
         Ok(TimeSeries {
-            metric_type: text(metric.r#type.as_deref()),
-            metric_labels: labels(metric.labels, texts),
-            resource_type: text(resource.r#type.as_deref()),
-            resource_labels: labels(resource.labels, texts),
+            metric_type: text(metric.r#type.as_deref(), before.map(|b| &b.metric_type)),
+            metric_labels: labels(metric.labels, before.map(|b| &b.metric_labels), texts),
+            resource_type: text(resource.r#type.as_deref(), before.map(|b| &b.resource_type)),
+            resource_labels: labels(resource.labels, before.map(|b| &b.resource_labels), texts),
             metadata_labels: raw.metadata.map(|m| metadata_labels(m, texts)).unwrap_or_default(),
             kind: kind(raw.metric_kind.as_deref()),
             value_type,
@@ -409,7 +419,31 @@ impl Series {
 }
 
 fn nanos(text: &str) -> Option<i128> {
-    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp_nanos)
+    usual_nanos(text.as_bytes())
+        .or_else(|| OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp_nanos))
+}
+
+/// Times as Google writes them, whole seconds in UTC: `2026-01-01T00:01:00Z`. There is one for each point.
+fn usual_nanos(text: &[u8]) -> Option<i128> {
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T', h1, h2, b':', n1, n2, b':', s1, s2, b'Z'] = text else {
+        return None;
+    };
+    let number =
+        |digits: &[u8]| digits.iter().try_fold(0, |n, d| d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0')));
+    let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[m1, m2])?, number(&[d1, d2])?);
+    let (hour, minute, second) = (number(&[h1, h2])?, number(&[n1, n2])?, number(&[s1, s2])?);
+    // Rare days, and what is no time at all, are the library's business.
+    if !(1970..=2400).contains(&year) || !(1..=12).contains(&month) || !(1..=28).contains(&day) {
+        return None;
+    }
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    // Years begin in March, so that a leap day is the last one.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - 719_468;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
+    Some(i128::from(seconds) * 1_000_000_000)
 }
 
 fn timestamp(nanos: i128) -> Timestamp {
@@ -452,14 +486,22 @@ fn distribution(raw: RawDistribution) -> Distribution {
     Distribution { count: raw.count.map_or(0, |n| n.0), mean: double(raw.mean), buckets, counts }
 }
 
-fn labels(raw: Option<Pairs<'_, Option<Str<'_>>>>, texts: &Interner) -> Vec<(Text, Text)> {
+fn labels(
+    raw: Option<Pairs<'_, Option<Str<'_>>>>,
+    before: Option<&Vec<(Text, Text)>>,
+    texts: &Interner,
+) -> Vec<(Text, Text)> {
     let pairs = raw.map(|p| p.0).unwrap_or_default();
-    pairs.iter().map(|(name, value)| (texts.text(name), texts.text(value.as_deref().unwrap_or_default()))).collect()
+    let one = |(at, (name, value)): (usize, &(Cow<'_, str>, Option<Str<'_>>))| {
+        let (before_name, before_value) = before.and_then(|b| b.get(at)).map(|(n, v)| (n, v)).unzip();
+        (texts.like(name, before_name), texts.like(value.as_deref().unwrap_or_default(), before_value))
+    };
+    pairs.iter().enumerate().map(one).collect()
 }
 
 /// System labels may be texts, booleans or lists of texts.
 fn metadata_labels(raw: RawLabels<'_>, texts: &Interner) -> Vec<(Text, Text)> {
-    let mut all = labels(raw.user_labels, texts);
+    let mut all = labels(raw.user_labels, None, texts);
     for (name, value) in raw.system_labels.map(|p| p.0).unwrap_or_default() {
         let value = match value {
             serde_json::Value::String(text) => text,

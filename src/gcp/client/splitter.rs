@@ -4,6 +4,9 @@
 /// No item, and nothing beside the list, is longer: a distribution of two hundred buckets takes a few kilobytes a point.
 const MAX_ITEM_BYTES: usize = 32 << 20;
 
+/// Up to here, looking at each byte is faster than preparing to look at many at once.
+const SHORT_STRING: usize = 24;
+
 /// Finds the items of `list` in an object.
 pub(super) struct Splitter {
     list: &'static str,
@@ -138,46 +141,53 @@ impl Splitter {
 impl Scan {
     /// The length of the value at the beginning of `bytes`, as soon as its end is there.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        while let Some(&byte) = bytes.get(self.length) {
-            if self.in_string {
+        let Self { mut length, mut depth, mut in_string, mut escaped } = *self;
+        let end = loop {
+            let Some(&byte) = bytes.get(length) else { break None };
+            if in_string {
                 match byte {
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
+                    _ if escaped => escaped = false,
+                    b'\\' => escaped = true,
                     b'"' => {
-                        self.in_string = false;
-                        if self.depth == 0 {
-                            return Some(self.length + 1);
+                        in_string = false;
+                        if depth == 0 {
+                            break Some(length + 1);
                         }
                     }
-                    _ => self.skip(bytes),
+                    _ => length = before_quote(bytes, length),
                 }
             } else {
                 match byte {
-                    b'"' => self.in_string = true,
-                    b'{' | b'[' => self.depth += 1,
+                    b'"' => in_string = true,
+                    b'{' | b'[' => depth += 1,
                     // A number or a word ends where something else begins.
-                    b',' | b'}' | b']' if self.depth == 0 => return Some(self.length),
+                    b',' | b'}' | b']' if depth == 0 => break Some(length),
                     b'}' | b']' => {
-                        self.depth -= 1;
-                        if self.depth == 0 {
-                            return Some(self.length + 1);
+                        depth -= 1;
+                        if depth == 0 {
+                            break Some(length + 1);
                         }
                     }
-                    _ if self.depth == 0 && byte.is_ascii_whitespace() => return Some(self.length),
+                    _ if depth == 0 && byte.is_ascii_whitespace() => break Some(length),
                     _ => {}
                 }
             }
-            self.length += 1;
-        }
-        None
+            length += 1;
+        };
+        *self = Self { length, depth, in_string, escaped };
+        end
     }
+}
 
-    /// Goes to the byte before the next one in a string that matters.
-    fn skip(&mut self, bytes: &[u8]) {
-        let rest = bytes.get(self.length..).unwrap_or_default();
-        let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-        self.length += plain.max(1) - 1;
-    }
+/// The place before the next byte in a string that matters. Most strings are short, some are megabytes.
+fn before_quote(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let matters = |b: &u8| matches!(b, b'"' | b'\\');
+    let plain = match rest.iter().take(SHORT_STRING).position(matters) {
+        Some(plain) => plain,
+        None => memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len()),
+    };
+    at + plain.max(1) - 1
 }
 
 #[cfg(test)]

@@ -65,6 +65,7 @@ fn a_late_point_is_added_and_its_sample_is_later_than_the_one_before() {
     t.add(delta("a", &[(103, 10)]), RULES, collection(103));
     let before = t.show(RULES, minute(103)).remove(0).at;
     t.add(delta("a", &[(103, 10), (102, 100)]), RULES, collection(103));
+    assert!(!t.add(delta("a", &[(103, 10), (102, 100)]), RULES, collection(103)), "nothing new");
     let after = t.show(RULES, minute(103)).remove(0);
     assert_eq!(after.amount, Amount::Integer(111));
     assert!(after.at > before);
