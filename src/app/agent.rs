@@ -199,6 +199,8 @@ impl Work {
         out.take(first);
         self.measure(collector, out).await;
         learning.abort();
+        // It has its hand on the state directory until it is gone; being stopped is no error.
+        let _ = learning.await;
         pump_stop.cancel();
         if let Err(e) = pumping.await {
             tracing::error!("the pump ended by a bug, please report it: {e}");

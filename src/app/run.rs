@@ -205,6 +205,8 @@ pub async fn run_in(
     };
     daemon.serve(listeners, &guarding, loaded.settings, reload, shutdown).await?;
     hangups.abort();
+    // Whoever opens the state directory next finds it free; being stopped is no error.
+    let _ = hangups.await;
     Ok(())
 }
 
@@ -462,6 +464,7 @@ impl Daemon {
             }
         }
         background.abort();
+        let _ = background.await;
         self.regions().follower.take().inspect(tokio::task::AbortHandle::abort);
         tokio::join!(self.bridge.shut_down(), self.agent.shut_down());
         if let Some(candidate) = self.membership.candidate() {
