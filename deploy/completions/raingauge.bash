@@ -25,6 +25,9 @@ _raingauge() {
             raingauge,demo)
                 cmd="raingauge__subcmd__demo"
                 ;;
+            raingauge,explain)
+                cmd="raingauge__subcmd__explain"
+                ;;
             raingauge,healthcheck)
                 cmd="raingauge__subcmd__healthcheck"
                 ;;
@@ -50,7 +53,7 @@ _raingauge() {
 
     case "${cmd}" in
         raingauge)
-            opts="-h -V --help --version demo run agent check plan sim healthcheck yace stackdriver_exporter"
+            opts="-h -V --help --version demo run agent check explain plan sim healthcheck yace stackdriver_exporter"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -147,6 +150,24 @@ _raingauge() {
                     return 0
                     ;;
                 --services)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        raingauge__subcmd__explain)
+            opts="-h --config --yes --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -30,6 +30,7 @@ complete -c raingauge -n "__fish_raingauge_needs_command" -f -a "demo" -d 'Try i
 complete -c raingauge -n "__fish_raingauge_needs_command" -f -a "run" -d 'Run the daemon'
 complete -c raingauge -n "__fish_raingauge_needs_command" -f -a "agent" -d 'Take the place of the CloudWatch agent: push this host\'s metrics to CloudWatch'
 complete -c raingauge -n "__fish_raingauge_needs_command" -f -a "check" -d 'Say everything that is wrong with a configuration (exit status 64 when something is)'
+complete -c raingauge -n "__fish_raingauge_needs_command" -f -a "explain" -d 'Say why a metric is missing, and what to do (exit status 0 when it is there, 1 when it is missing)'
 complete -c raingauge -n "__fish_raingauge_needs_command" -f -a "plan" -d 'Say what a configuration will cost, before the first call'
 complete -c raingauge -n "__fish_raingauge_needs_command" -f -a "sim" -d 'Serve the simulated cloud alone, on its real wire protocols'
 complete -c raingauge -n "__fish_raingauge_needs_command" -f -a "healthcheck" -d 'Ask a running daemon whether it is well (for containers)'
@@ -70,6 +71,9 @@ complete -c raingauge -n "__fish_raingauge_using_subcommand agent" -s h -l help 
 complete -c raingauge -n "__fish_raingauge_using_subcommand check" -l config -d 'The configuration: raingauge.yml or a YACE file' -r -F
 complete -c raingauge -n "__fish_raingauge_using_subcommand check" -l iam -d 'Print the IAM policies that this configuration needs, and nothing else'
 complete -c raingauge -n "__fish_raingauge_using_subcommand check" -s h -l help -d 'Print help'
+complete -c raingauge -n "__fish_raingauge_using_subcommand explain" -l config -d 'The configuration: raingauge.yml or a YACE file' -r -F
+complete -c raingauge -n "__fish_raingauge_using_subcommand explain" -l yes -d 'Go on when that costs more than a cent'
+complete -c raingauge -n "__fish_raingauge_using_subcommand explain" -s h -l help -d 'Print help'
 complete -c raingauge -n "__fish_raingauge_using_subcommand plan" -l config -d 'The configuration: raingauge.yml, a YACE file, or the CloudWatch agent\'s (also a directory of it)' -r -F
 complete -c raingauge -n "__fish_raingauge_using_subcommand plan" -l resources -d 'How many resources to assume in each place, of all jobs or of one; may be repeated' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand plan" -l format -d 'For whom' -r -f -a "table\t''
