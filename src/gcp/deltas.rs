@@ -143,7 +143,11 @@ impl TypeTotals {
         };
         let Some(entry) = self.entries.get_mut(place) else { return false };
         addends.sort_by_key(|a| a.end);
-        addends.into_iter().fold(false, |any, addend| entry.take(addend, rules, at) || any)
+        let mut any = false;
+        for addend in addends {
+            any |= entry.take(addend, rules, at);
+        }
+        any
     }
 
     /// All pages of a window have come: it need not be read again, and what is older than points may be late is remembered
