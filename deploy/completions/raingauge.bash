@@ -223,7 +223,7 @@ _raingauge() {
             return 0
             ;;
         raingauge__subcmd__run)
-            opts="-h --config --web.listen-address --web.config.file --state-dir --log.level --log.format --help"
+            opts="-h --config --web.listen-address --web.config.file --state-dir --shard --lease --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -242,6 +242,14 @@ _raingauge() {
                     return 0
                     ;;
                 --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shard)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lease)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

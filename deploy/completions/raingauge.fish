@@ -45,6 +45,8 @@ complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l config -d 'T
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l web.listen-address -d 'Where to serve, instead of what the file says; may be repeated' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l web.config.file -d 'TLS, passwords and headers, in the format of Prometheus\' exporters, instead of what the file names' -r -F
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l state-dir -d 'Keep values, inventories, times and data that wait to be pushed there, so that they survive a restart' -r -F
+complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l shard -d 'Do one part of the work: the shard with this number, from 0, of so many; or that of a pod, by the number in its name' -r
+complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l lease -d 'Call the clouds only while holding this Lease of Kubernetes (with --shard, one for each: NAME-INDEX)' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l log.level -d 'How much to log' -r -f -a "debug\t'Everything'
 info\t'What happens'
 warn\t'What should not happen'
