@@ -77,6 +77,7 @@ impl Lease {
     }
 
     /// Ours, renewed at `now`. `is_new`: it was another one's, or nobody's.
+    #[must_use]
     pub fn held_by(&self, identity: &str, duration: Duration, now: &str, is_new: bool) -> Self {
         let mut changes = vec![
             ("holderIdentity", identity.into()),
@@ -91,6 +92,7 @@ impl Lease {
     }
 
     /// Nobody's: the next one need not wait.
+    #[must_use]
     pub fn released(&self, now: &str) -> Self {
         self.with(vec![("holderIdentity", "".into()), ("leaseDurationSeconds", 1.into()), ("renewTime", now.into())])
     }
