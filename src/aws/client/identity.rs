@@ -14,6 +14,9 @@ use crate::seam::{Failure, Reason};
 
 /// Whoever asks sooner after a failure is told the same.
 const REMEMBERED: Duration = Duration::from_secs(15);
+/// An alias, or that there is none or it may not be asked for, is asked for again after this time: somebody may have set one, or
+/// allowed the call.
+const ALIAS_GOOD: Duration = Duration::from_hours(6);
 
 /// What is known of one role.
 #[derive(Default)]
@@ -28,7 +31,7 @@ pub(super) struct State {
     alias: Alias,
     /// By region: one that is switched off says nothing about the others.
     failed: HashMap<Text, (Instant, Failure)>,
-    alias_failed: Option<Instant>,
+    alias_asked: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -71,21 +74,22 @@ impl State {
 
     /// Whether IAM should be asked for the alias.
     pub(super) fn wants_alias(&self) -> bool {
-        matches!(self.alias, Alias::Unknown) && self.alias_failed.is_none_or(|at| at.elapsed() >= REMEMBERED)
+        let good_for = if matches!(self.alias, Alias::Unknown) { REMEMBERED } else { ALIAS_GOOD };
+        self.alias_asked.is_none_or(|at| at.elapsed() >= good_for)
     }
 
-    /// What IAM said. Only a passing failure is worth asking again.
+    /// What IAM said. After a failure, what was known goes on.
     pub(super) fn learn_alias(&mut self, said: Result<Option<Text>, Failure>) -> Option<Failure> {
+        self.alias_asked = Some(Instant::now());
         match said {
             Ok(alias) => {
                 self.alias = alias.map_or(Alias::None, Alias::Known);
                 None
             }
             Err(failure) => {
-                if failure.reason == Reason::AccessDenied {
+                if failure.reason == Reason::AccessDenied && matches!(self.alias, Alias::Unknown) {
                     self.alias = Alias::None;
                 }
-                self.alias_failed = Some(Instant::now());
                 Some(failure)
             }
         }
@@ -136,10 +140,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_forbidden_alias_is_not_asked_for_again() {
+    async fn a_forbidden_alias_is_seldom_asked_for_again() {
         let mut state = State::default();
         state.learn_alias(Err(failure(Reason::AccessDenied)));
         tokio::time::advance(REMEMBERED * 10).await;
         assert!(!state.wants_alias());
+        tokio::time::advance(ALIAS_GOOD).await;
+        assert!(state.wants_alias(), "somebody may have allowed it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alias_is_followed_and_outlives_failures() {
+        let mut state = State::default();
+        state.learn_alias(Ok(Some("old".into())));
+        for reason in [Reason::ServerError, Reason::AccessDenied] {
+            tokio::time::advance(ALIAS_GOOD).await;
+            assert!(state.wants_alias());
+            state.learn_alias(Err(failure(reason)));
+            assert_eq!(state.account("1".into()).alias.as_deref(), Some("old"));
+        }
+        tokio::time::advance(ALIAS_GOOD).await;
+        state.learn_alias(Ok(Some("new".into())));
+        assert_eq!(state.account("1".into()).alias.as_deref(), Some("new"));
     }
 }
