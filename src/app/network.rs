@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 
@@ -42,7 +43,7 @@ pub fn no_proxy() -> Option<String> {
 }
 
 /// The certificates in the file that a variable names.
-pub fn ca_bundle(variable: &str) -> anyhow::Result<Option<Vec<u8>>> {
+pub fn ca_bundle(variable: &str) -> anyhow::Result<Option<Arc<[u8]>>> {
     std::env::var_os(variable).filter(|p| !p.is_empty()).map(|path| read_bundle(variable, &path)).transpose()
 }
 
@@ -68,10 +69,10 @@ pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
-pub(super) fn read_bundle(variable: &str, path: &OsStr) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read_bundle(variable: &str, path: &OsStr) -> anyhow::Result<Arc<[u8]>> {
     let path = Path::new(path);
     let tried = || format!("read the certificates of {variable} from {}", path.display());
     let size = std::fs::metadata(path).with_context(tried)?.len();
     anyhow::ensure!(size <= MAX_BUNDLE_BYTES, "{}: it is larger than {MAX_BUNDLE_BYTES} bytes", tried());
-    std::fs::read(path).with_context(tried)
+    std::fs::read(path).map(Arc::from).with_context(tried)
 }

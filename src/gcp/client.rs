@@ -13,6 +13,7 @@ mod signed;
 mod splitter;
 mod url;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -51,7 +52,7 @@ pub struct Network {
     /// `NO_PROXY`: hosts that are reached directly.
     pub no_proxy: Option<String>,
     /// `SSL_CERT_FILE`: more certificates to trust, PEM.
-    pub ca_bundle: Option<Vec<u8>>,
+    pub ca_bundle: Option<Arc<[u8]>>,
     /// `GOOGLE_CLOUD_UNIVERSE_DOMAIN`: of Resource Manager, and of Monitoring where the settings have none.
     pub universe_domain: Option<String>,
     /// Who we are.

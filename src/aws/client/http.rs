@@ -1,5 +1,7 @@
 //! The HTTP client of the SDK: one TLS stack, one pool, the proxy and the extra certificates of the environment.
 
+use std::sync::Arc;
+
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
@@ -20,7 +22,7 @@ pub struct Network {
     /// `NO_PROXY`: hosts that are reached directly.
     pub no_proxy: Option<String>,
     /// `AWS_CA_BUNDLE`: more certificates to trust, PEM.
-    pub ca_bundle: Option<Vec<u8>>,
+    pub ca_bundle: Option<Arc<[u8]>>,
     /// `AWS_ENDPOINT_URL_<SERVICE>` of the services whose calls are signed by hand.
     pub endpoints: Endpoints,
     /// Which profile of which file, where somebody says so; else the SDK's usual ones.
@@ -78,7 +80,7 @@ pub(super) fn client(network: &Network) -> Result<SharedHttpClient, Failure> {
     };
     let mut trust = TrustStore::default();
     if let Some(pem) = &network.ca_bundle {
-        trust = trust.with_pem_certificate(pem.clone());
+        trust = trust.with_pem_certificate(pem.to_vec());
     }
     let context =
         TlsContext::builder().with_trust_store(trust).build().map_err(|e| wrong("AWS_CA_BUNDLE", e.to_string()))?;
