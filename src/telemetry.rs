@@ -338,6 +338,11 @@ impl Telemetry {
         self.metrics.job_left_out.get_or_create(&job_labels(job)).set(i64::try_from(series).unwrap_or(i64::MAX));
     }
 
+    /// So many series are shown with values of an earlier process.
+    pub fn recalled(&self, job: &JobLabels, series: usize) {
+        self.metrics.job_series.get_or_create(&job_labels(job)).set(i64::try_from(series).unwrap_or(i64::MAX));
+    }
+
     /// A run was due while the one before was still going on.
     pub fn overlap(&self, job: &JobLabels, kind: RunKind) {
         self.metrics.job_overlaps.get_or_create(&run_labels(job, kind)).inc();

@@ -135,6 +135,7 @@ async fn ten_restarts_within_a_period_cost_as_much_as_none_and_never_empty_the_p
         wait_until_ready(daemon).await;
         let page = metrics(daemon).await;
         assert_eq!(samples(&page), before, "restart {restart}");
+        assert!(sum(&page, "raingauge_job_series{", "AWS/EC2") >= 40, "the books say so as well: {page}");
         assert_eq!(sum(&page, "raingauge_state_ignored_documents_total", ""), 0, "{}", running.log());
         if restart % 2 == 0 {
             terminate(&mut running);

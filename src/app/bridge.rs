@@ -316,6 +316,7 @@ impl Workers {
     /// Values of an earlier process: the page is as good as before, so nobody needs to wait for it.
     fn show(&self, recalled: Snapshot) {
         if let Some(slot) = &*lock(&self.place) {
+            self.shared.telemetry.recalled(&self.labels, recalled.present());
             self.shared.store.publish(slot.clone(), recalled);
             self.shared.readiness.release(&slot.name);
         }

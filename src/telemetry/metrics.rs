@@ -111,7 +111,12 @@ const JOB_OVERLAPS: Description =
     row("raingauge_job_overlaps_total", C, RUN, "Runs that were left out because the one before was still going on");
 const JOB_FAILURES: Description =
     row("raingauge_job_failures_total", C, FAILURE, "Failures inside the job's runs; one run may have several");
-const JOB_SERIES: Description = row("raingauge_job_series", G, JOB, "Series that the job's last fetch had a value for");
+const JOB_SERIES: Description = row(
+    "raingauge_job_series",
+    G,
+    JOB,
+    "Series that the job's last fetch, or the run before a restart, had a value for",
+);
 const JOB_RESOURCES: Description =
     row("raingauge_job_resources", G, JOB, "Resources that the job's last discovery found");
 const JOB_LEFT_OUT: Description = row(
