@@ -141,7 +141,8 @@ fn explain_file(metric: &str, config: &Path, is_rich: bool) -> anyhow::Result<u8
         let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment), None);
         let clock = crate::clock::Clock::system();
         let question = explain::Question { metric, settings: &settings, clouds: &clouds, clock: &clock, is_rich };
-        explain::explain(&question, &mut io::stdout()).await
+        let explained = explain::explain(&question, &mut io::stdout()).await?;
+        Ok(if explained.is_there { 0 } else { EXIT_FAILED })
     })
 }
 

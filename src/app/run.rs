@@ -37,11 +37,13 @@ use crate::work::readiness::Readiness;
 
 mod about;
 mod applying;
+mod explaining;
 mod sets;
 mod status;
 
 pub use about::{About, Peer, StackdriverPeer};
 use applying::{Applied, Regions, Wanted};
+use explaining::Explaining;
 use sets::Sets;
 
 /// Where people expect YACE, and now us.
@@ -319,6 +321,7 @@ pub struct Daemon {
     /// As it was read last.
     file: Arc<Mutex<Option<Settings>>>,
     sets: Sets,
+    explaining: Explaining,
     /// Whether there are workers.
     started: Arc<watch::Sender<bool>>,
 }
@@ -381,6 +384,7 @@ impl Daemon {
             membership: Membership::default(),
             file: Arc::default(),
             sets: Sets::default(),
+            explaining: Explaining::default(),
             started: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -475,7 +479,7 @@ impl Daemon {
 
     fn web(&self, reload: Reload) -> Web {
         let Shared { clock, readiness, .. } = self.shared.clone();
-        let (daemon, membership) = (self.clone(), self.membership.clone());
+        let (daemon, explaining, membership) = (self.clone(), self.clone(), self.membership.clone());
         Web {
             exposition: Arc::clone(&self.exposition),
             ready: Arc::new(move || readiness.missing()),
@@ -483,6 +487,7 @@ impl Daemon {
             status: Arc::new(move || daemon.status()),
             version: env!("CARGO_PKG_VERSION"),
             reload,
+            explain: Arc::new(move |metric| explaining.clone().explain(metric)),
             manners: self.manners(),
             clock: Arc::new(move || clock.read().steady),
         }

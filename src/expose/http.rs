@@ -31,8 +31,10 @@ use crate::http1;
 use crate::model::Timestamp;
 use crate::telemetry::Share;
 
+mod explained;
 mod guarded;
 
+pub use explained::Unexplained;
 pub use guarded::guarded;
 
 /// After the signal to stop, answers that are on their way get so much time.
@@ -57,11 +59,16 @@ pub struct Web {
     pub version: &'static str,
     /// Loads the configuration again; the error says why it cannot be used.
     pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
+    /// Why a metric is missing, in words; it calls the clouds.
+    pub explain: Explain,
     /// The steady time, by which jobs age.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Whose routes are there.
     pub manners: Manners,
 }
+
+/// See [`Web::explain`].
+pub type Explain = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String, Unexplained>> + Send + Sync>;
 
 /// In whose way requests are answered.
 #[derive(Clone)]
@@ -98,7 +105,8 @@ pub fn router(web: Web) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/leader", get(leader))
         .route("/-/reload", post(reload))
-        .route(status::API_PATH, get(status_json));
+        .route(status::API_PATH, get(status_json))
+        .route(status::EXPLAIN_PATH, post(explained::explain));
     let routes = match manners {
         Manners::Native => common
             .route("/", get(show_status))
