@@ -1,5 +1,7 @@
-//! Who is connected, and who has to go when everybody else wants in: first whoever never said anything, then whoever has
-//! been saying something for longest, and only then whoever is being answered.
+//! Who is connected, and who has to go when everybody else wants in. Places are shared fairly: whoever makes room has the
+//! same peer as most others, so that one machine with ten thousand connections displaces itself and nobody else. Among a
+//! peer's connections first those go that never said anything, then those that have been saying something for longest, then
+//! those that were answered and are idle or read slowly, and only then those that wait for their answer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,15 +11,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::socket::Peer;
+use crate::telemetry::{Closing, Telemetry};
+
 /// What a connection is doing; the earlier in this list, the sooner it has to make room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Nothing has been read yet.
     New,
-    /// A request is being read.
+    /// A request is being read; before the first one, also TLS's handshake.
     Reading,
     /// An answer is being written, or was written last.
     Writing,
+    /// A request was read, and its answer has not begun.
+    Answering,
 }
 
 /// All seats, over all listeners.
@@ -26,9 +33,11 @@ pub struct Seats {
     taken: Mutex<HashMap<u64, Arc<Occupant>>>,
     numbers: AtomicU64,
     opened: Instant,
+    telemetry: Arc<Telemetry>,
 }
 
 struct Occupant {
+    peer: Peer,
     /// The phase and since when, as one number: the smallest has to go first.
     standing: AtomicU64,
     leave: CancellationToken,
@@ -43,32 +52,42 @@ pub(super) struct Seat {
 }
 
 impl Seats {
-    /// So many.
-    pub fn new(count: usize) -> Arc<Self> {
+    /// So many; what becomes of connections is counted there.
+    pub fn new(count: usize, telemetry: Arc<Telemetry>) -> Arc<Self> {
         let free = Arc::new(Semaphore::new(count));
-        Arc::new(Self { free, taken: Mutex::default(), numbers: AtomicU64::new(0), opened: Instant::now() })
+        Arc::new(Self { free, taken: Mutex::default(), numbers: AtomicU64::new(0), opened: Instant::now(), telemetry })
     }
 
-    /// A seat: a free one, or that of the connection which has to go first.
-    pub(super) async fn take(self: &Arc<Self>) -> Seat {
+    /// A seat for a connection of this peer: a free one, or that of the connection which has to go first.
+    pub(super) async fn take(self: &Arc<Self>, peer: Peer) -> Seat {
         let mut permit = Arc::clone(&self.free).try_acquire_owned().ok();
         if permit.is_none() {
-            self.send_one_away();
+            self.send_one_away(peer);
             // The semaphore is never closed; an error would mean no bound, not no connection.
             permit = Arc::clone(&self.free).acquire_owned().await.ok();
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let occupant =
-            Arc::new(Occupant { standing: AtomicU64::new(self.standing(Phase::New)), leave: CancellationToken::new() });
-        lock(&self.taken).insert(number, Arc::clone(&occupant));
+        let standing = AtomicU64::new(self.standing(Phase::New));
+        let occupant = Arc::new(Occupant { peer, standing, leave: CancellationToken::new() });
+        let mut taken = lock(&self.taken);
+        taken.insert(number, Arc::clone(&occupant));
+        self.telemetry.connections(taken.len());
+        drop(taken);
         Seat { seats: Arc::clone(self), number, occupant, _permit: permit }
     }
 
-    fn send_one_away(&self) {
+    fn send_one_away(&self, newcomer: Peer) {
         let taken = lock(&self.taken);
-        let staying = taken.values().filter(|occupant| !occupant.leave.is_cancelled());
-        if let Some(first) = staying.min_by_key(|occupant| occupant.standing.load(Ordering::Relaxed)) {
+        let staying = || taken.values().filter(|occupant| !occupant.leave.is_cancelled());
+        let mut held = HashMap::from([(newcomer, 1_usize)]);
+        staying().for_each(|occupant| *held.entry(occupant.peer).or_default() += 1);
+        let order = |occupant: &&Arc<Occupant>| {
+            let most_first = std::cmp::Reverse(held.get(&occupant.peer).copied().unwrap_or(0));
+            (most_first, occupant.standing.load(Ordering::Relaxed))
+        };
+        if let Some(first) = staying().min_by_key(order) {
             first.leave.cancel();
+            self.telemetry.closed(Closing::Displaced);
         }
     }
 
@@ -85,15 +104,27 @@ impl Seat {
         self.occupant.standing.store(self.seats.standing(phase), Ordering::Relaxed);
     }
 
+    /// Whose it is.
+    pub(super) fn peer(&self) -> Peer {
+        self.occupant.peer
+    }
+
     /// Cancelled when it has to go.
     pub(super) fn leave(&self) -> CancellationToken {
         self.occupant.leave.clone()
+    }
+
+    /// Where to count what becomes of it.
+    pub(super) fn telemetry(&self) -> &Arc<Telemetry> {
+        &self.seats.telemetry
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        lock(&self.seats.taken).remove(&self.number);
+        let mut taken = lock(&self.seats.taken);
+        taken.remove(&self.number);
+        self.seats.telemetry.connections(taken.len());
     }
 }
 
@@ -105,31 +136,70 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Timestamp;
+    use crate::telemetry::TelemetrySettings;
+
+    const ONE: Peer = Peer::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
+    const OTHER: Peer = Peer::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
+
+    fn seats(count: usize) -> Arc<Seats> {
+        let started = Timestamp::default();
+        let settings = TelemetrySettings { version: "", started, yace: false, prices: Vec::new() };
+        Seats::new(count, Arc::new(Telemetry::new(settings)))
+    }
+
+    async fn pause() {
+        tokio::time::advance(std::time::Duration::from_millis(5)).await;
+    }
+
+    /// Who has to go when so many of this peer come, one after the other.
+    async fn leaving(seats: &Arc<Seats>, sitting: &[&Seat], newcomer: Peer, times: usize) -> Vec<Vec<bool>> {
+        let mut order = Vec::new();
+        for _ in 0..times {
+            let seats = Arc::clone(seats);
+            let waiting = tokio::spawn(async move { drop(seats.take(newcomer).await) });
+            tokio::task::yield_now().await;
+            order.push(sitting.iter().map(|seat| seat.leave().is_cancelled()).collect());
+            waiting.abort();
+        }
+        order
+    }
 
     #[tokio::test(start_paused = true)]
     async fn the_one_who_says_nothing_for_longest_goes_first() {
-        let seats = Seats::new(4);
-        let pause = || tokio::time::advance(std::time::Duration::from_millis(5));
-        let (answered, asking) = (seats.take().await, seats.take().await);
+        let seats = seats(5);
+        let (waiting, answered) = (seats.take(ONE).await, seats.take(ONE).await);
+        let asking = seats.take(ONE).await;
+        waiting.enter(Phase::Answering);
         pause().await;
         answered.enter(Phase::Writing);
         asking.enter(Phase::Reading);
-        let silent = seats.take().await;
+        let silent = seats.take(ONE).await;
         pause().await;
-        let newer = seats.take().await;
-        let mut order = Vec::new();
-        for _ in 0..4 {
-            let waiting = tokio::spawn({
-                let seats = Arc::clone(&seats);
-                async move { drop(seats.take().await) }
-            });
-            tokio::task::yield_now().await;
-            order.push([&answered, &asking, &silent, &newer].map(|seat| seat.leave().is_cancelled()));
-            waiting.abort();
+        let newer = seats.take(ONE).await;
+        let order = leaving(&seats, &[&waiting, &answered, &asking, &silent, &newer], ONE, 5).await;
+        assert_eq!(order[0], [false, false, false, true, false]);
+        assert_eq!(order[1], [false, false, false, true, true]);
+        assert_eq!(order[2], [false, false, true, true, true]);
+        assert_eq!(order[3], [false, true, true, true, true]);
+        assert_eq!(order[4], [true; 5]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_has_most_makes_room() {
+        let seats = seats(4);
+        let silent = seats.take(ONE).await;
+        let (first, second, third) = (seats.take(OTHER).await, seats.take(OTHER).await, seats.take(OTHER).await);
+        pause().await;
+        for seat in [&first, &second, &third] {
+            seat.enter(Phase::Answering);
         }
-        assert_eq!(order[0], [false, false, true, false]);
-        assert_eq!(order[1], [false, false, true, true]);
-        assert_eq!(order[2], [false, true, true, true]);
-        assert_eq!(order[3], [true; 4]);
+        let sitting = [&silent, &first, &second, &third];
+        let crowd = leaving(&seats, &sitting, OTHER, 2).await;
+        assert_eq!(crowd.last().unwrap().iter().filter(|leaves| **leaves).count(), 2, "{crowd:?}");
+        assert!(!silent.leave().is_cancelled(), "a crowd displaces itself");
+        // Now each has one, and the newcomer would be a peer's second.
+        leaving(&seats, &sitting, ONE, 1).await;
+        assert!(silent.leave().is_cancelled());
     }
 }

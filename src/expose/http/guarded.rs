@@ -1,8 +1,10 @@
-//! The guard, applied: every request on every path passes here first.
+//! The guard, applied: every request on every path passes here first. No route takes a body, so one is read and forgotten
+//! here, as far as it is small; that keeps the connection usable, and nobody's memory grows.
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
@@ -10,11 +12,15 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::text;
 use crate::expose::guard::{Guard, Guarding};
 use crate::telemetry::{Refusal, Telemetry};
+
+/// Bytes of a body that is read and forgotten.
+const MAX_BODY_BYTES: u64 = 8 * 1024;
 
 #[derive(Clone)]
 struct Gatehouse {
@@ -29,8 +35,13 @@ pub fn guarded(router: Router, guarding: Guarding, telemetry: Arc<Telemetry>) ->
 
 async fn pass(State(house): State<Gatehouse>, request: Request, next: Next) -> Response {
     let guard = house.guarding.load_full();
-    let mut response = match refusal(&guard, request.headers()).await {
-        None => next.run(request).await,
+    let (head, body) = request.into_parts();
+    let refusal = match refusal(&guard, &head.headers).await {
+        None => too_large(body).await,
+        refused => refused,
+    };
+    let mut response = match refusal {
+        None => next.run(Request::from_parts(head, Body::empty())).await,
         Some(refusal) => {
             house.telemetry.refused(refusal);
             refused(refusal)
@@ -53,6 +64,23 @@ async fn refusal(guard: &Guard, headers: &HeaderMap) -> Option<Refusal> {
     if passwords.fit(&user, &password).await { None } else { Some(Refusal::Unauthorized) }
 }
 
+/// Reads a body to its end, or to where it is too large. One that says its length is not read at all then.
+async fn too_large(body: Body) -> Option<Refusal> {
+    let too_large = |bytes: u64| (bytes > MAX_BODY_BYTES).then_some(Refusal::TooLarge);
+    if let Some(refusal) = too_large(body.size_hint().lower()) {
+        return Some(refusal);
+    }
+    let (mut pieces, mut read) = (body.into_data_stream(), 0);
+    // Where a body breaks off, so does the connection.
+    while let Some(Ok(piece)) = pieces.next().await {
+        read += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        if let Some(refusal) = too_large(read) {
+            return Some(refusal);
+        }
+    }
+    None
+}
+
 /// `Authorization: Basic …`, RFC 7617.
 fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
@@ -69,5 +97,7 @@ fn refused(refusal: Refusal) -> Response {
             let challenge = [(WWW_AUTHENTICATE, "Basic realm=\"raingauge\"")];
             (challenge, text(StatusCode::UNAUTHORIZED, "Unauthorized\n")).into_response()
         }
+        Refusal::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large: no path here takes one\n"),
+        Refusal::Malformed => text(StatusCode::BAD_REQUEST, "this is no request\n"),
     }
 }
