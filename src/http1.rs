@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
-/// A request's line and headers: no client sends more, and what is read of each connection stays in memory.
+/// A request's line and headers: no client sends more, and what is read of each connection stays in memory. One that comes at
+/// once may be twice as large, since it is only looked at between two reads.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
 /// Follows a connection, and may end it.

@@ -27,9 +27,14 @@ pub(super) enum Phase {
     Answering,
 }
 
+/// Connections that were sent away and are not gone yet: a moment's work, for which the next newcomer does not wait. In a
+/// crowd that comes at once this decides how long the queue before the door is.
+const MAX_LEAVING: usize = 64;
+
 /// All seats, over all listeners.
 pub struct Seats {
     free: Arc<Semaphore>,
+    leaving: Arc<Semaphore>,
     taken: Mutex<HashMap<u64, Arc<Occupant>>>,
     numbers: AtomicU64,
     opened: Instant,
@@ -41,6 +46,8 @@ struct Occupant {
     /// The phase and since when, as one number: the smallest has to go first.
     standing: AtomicU64,
     leave: CancellationToken,
+    /// A seat's; or, when the seat is another's already, that of somebody who leaves.
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// A place for one connection; free again when it is dropped.
@@ -48,35 +55,47 @@ pub(super) struct Seat {
     seats: Arc<Seats>,
     number: u64,
     occupant: Arc<Occupant>,
-    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Seats {
     /// So many; what becomes of connections is counted there.
     pub fn new(count: usize, telemetry: Arc<Telemetry>) -> Arc<Self> {
         let free = Arc::new(Semaphore::new(count));
-        Arc::new(Self { free, taken: Mutex::default(), numbers: AtomicU64::new(0), opened: Instant::now(), telemetry })
+        let leaving = Arc::new(Semaphore::new(MAX_LEAVING));
+        Arc::new(Self {
+            free,
+            leaving,
+            taken: Mutex::default(),
+            numbers: AtomicU64::new(0),
+            opened: Instant::now(),
+            telemetry,
+        })
     }
 
     /// A seat for a connection of this peer: a free one, or that of the connection which has to go first.
     pub(super) async fn take(self: &Arc<Self>, peer: Peer) -> Seat {
         let mut permit = Arc::clone(&self.free).try_acquire_owned().ok();
+        // The semaphores are never closed; an error would mean no bound, not no connection.
         if permit.is_none() {
-            self.send_one_away(peer);
-            // The semaphore is never closed; an error would mean no bound, not no connection.
+            let leaving = Arc::clone(&self.leaving).acquire_owned().await.ok();
+            permit = self.send_one_away(peer, leaving);
+        }
+        if permit.is_none() {
             permit = Arc::clone(&self.free).acquire_owned().await.ok();
         }
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let standing = AtomicU64::new(self.standing(Phase::New));
-        let occupant = Arc::new(Occupant { peer, standing, leave: CancellationToken::new() });
+        let permit = Mutex::new(permit);
+        let occupant = Arc::new(Occupant { peer, standing, leave: CancellationToken::new(), permit });
         let mut taken = lock(&self.taken);
         taken.insert(number, Arc::clone(&occupant));
         self.telemetry.connections(taken.len());
         drop(taken);
-        Seat { seats: Arc::clone(self), number, occupant, _permit: permit }
+        Seat { seats: Arc::clone(self), number, occupant }
     }
 
-    fn send_one_away(&self, newcomer: Peer) {
+    /// The seat of whoever has to go, for the permit to leave.
+    fn send_one_away(&self, newcomer: Peer, leaving: Option<OwnedSemaphorePermit>) -> Option<OwnedSemaphorePermit> {
         let taken = lock(&self.taken);
         let staying = || taken.values().filter(|occupant| !occupant.leave.is_cancelled());
         let mut held = HashMap::from([(newcomer, 1_usize)]);
@@ -85,10 +104,10 @@ impl Seats {
             let most_first = std::cmp::Reverse(held.get(&occupant.peer).copied().unwrap_or(0));
             (most_first, occupant.standing.load(Ordering::Relaxed))
         };
-        if let Some(first) = staying().min_by_key(order) {
-            first.leave.cancel();
-            self.telemetry.closed(Closing::Displaced);
-        }
+        let first = staying().min_by_key(order)?;
+        first.leave.cancel();
+        self.telemetry.closed(Closing::Displaced);
+        std::mem::replace(&mut *lock(&first.permit), leaving)
     }
 
     /// Two bits for the phase, the rest for milliseconds: enough for a hundred million years.
@@ -153,14 +172,11 @@ mod tests {
     }
 
     /// Who has to go when so many of this peer come, one after the other.
-    async fn leaving(seats: &Arc<Seats>, sitting: &[&Seat], newcomer: Peer, times: usize) -> Vec<Vec<bool>> {
+    fn leaving(seats: &Seats, sitting: &[&Seat], newcomer: Peer, times: usize) -> Vec<Vec<bool>> {
         let mut order = Vec::new();
         for _ in 0..times {
-            let seats = Arc::clone(seats);
-            let waiting = tokio::spawn(async move { drop(seats.take(newcomer).await) });
-            tokio::task::yield_now().await;
+            seats.send_one_away(newcomer, None);
             order.push(sitting.iter().map(|seat| seat.leave().is_cancelled()).collect());
-            waiting.abort();
         }
         order
     }
@@ -177,12 +193,28 @@ mod tests {
         let silent = seats.take(ONE).await;
         pause().await;
         let newer = seats.take(ONE).await;
-        let order = leaving(&seats, &[&waiting, &answered, &asking, &silent, &newer], ONE, 5).await;
+        let order = leaving(&seats, &[&waiting, &answered, &asking, &silent, &newer], ONE, 5);
         assert_eq!(order[0], [false, false, false, true, false]);
         assert_eq!(order[1], [false, false, false, true, true]);
         assert_eq!(order[2], [false, false, true, true, true]);
         assert_eq!(order[3], [false, true, true, true, true]);
         assert_eq!(order[4], [true; 5]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_so_many_are_on_their_way_out() {
+        let seats = seats(1);
+        let mut leaving = vec![seats.take(ONE).await];
+        for _ in 0..MAX_LEAVING {
+            leaving.push(seats.take(ONE).await);
+        }
+        let mut next = std::pin::pin!(seats.take(ONE));
+        assert!(tokio::time::timeout(std::time::Duration::from_secs(1), next.as_mut()).await.is_err());
+        leaving.remove(0);
+        let _seat = next.await;
+        assert!(leaving.iter().all(|seat| seat.leave().is_cancelled()));
+        leaving.clear();
+        assert_eq!((seats.free.available_permits(), seats.leaving.available_permits()), (0, MAX_LEAVING));
     }
 
     #[tokio::test(start_paused = true)]
@@ -195,11 +227,11 @@ mod tests {
             seat.enter(Phase::Answering);
         }
         let sitting = [&silent, &first, &second, &third];
-        let crowd = leaving(&seats, &sitting, OTHER, 2).await;
+        let crowd = leaving(&seats, &sitting, OTHER, 2);
         assert_eq!(crowd.last().unwrap().iter().filter(|leaves| **leaves).count(), 2, "{crowd:?}");
         assert!(!silent.leave().is_cancelled(), "a crowd displaces itself");
         // Now each has one, and the newcomer would be a peer's second.
-        leaving(&seats, &sitting, ONE, 1).await;
+        leaving(&seats, &sitting, ONE, 1);
         assert!(silent.leave().is_cancelled());
     }
 }

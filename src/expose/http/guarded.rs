@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +17,7 @@ use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::text;
+use crate::expose::connection::Peer;
 use crate::expose::guard::{Guard, Guarding};
 use crate::telemetry::{Refusal, Telemetry};
 
@@ -36,7 +38,7 @@ pub fn guarded(router: Router, guarding: Guarding, telemetry: Arc<Telemetry>) ->
 async fn pass(State(house): State<Gatehouse>, request: Request, next: Next) -> Response {
     let guard = house.guarding.load_full();
     let (head, body) = request.into_parts();
-    let refusal = match refusal(&guard, &head.headers).await {
+    let refusal = match refusal(&guard, &head).await {
         None => too_large(body).await,
         refused => refused,
     };
@@ -55,13 +57,15 @@ async fn pass(State(house): State<Gatehouse>, request: Request, next: Next) -> R
     response
 }
 
-async fn refusal(guard: &Guard, headers: &HeaderMap) -> Option<Refusal> {
+async fn refusal(guard: &Guard, head: &Parts) -> Option<Refusal> {
     if guard.rate.as_ref().is_some_and(|rate| !rate.admits(Instant::now())) {
         return Some(Refusal::TooMany);
     }
     let passwords = guard.passwords.as_ref()?;
-    let Some((user, password)) = credentials(headers) else { return Some(Refusal::Unauthorized) };
-    if passwords.fit(&user, &password).await { None } else { Some(Refusal::Unauthorized) }
+    let Some((user, password)) = credentials(&head.headers) else { return Some(Refusal::Unauthorized) };
+    // Whoever does not come by a connection is one more peer.
+    let peer = head.extensions.get().copied().unwrap_or(Peer::Local);
+    if passwords.fit(peer, &user, &password).await { None } else { Some(Refusal::Unauthorized) }
 }
 
 /// Reads a body to its end, or to where it is too large. One that says its length is not read at all then.
