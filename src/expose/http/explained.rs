@@ -13,8 +13,8 @@ use serde::Deserialize;
 
 use super::{Web, text};
 
-/// A metric's name and labels are short.
-const MAX_QUESTION_BYTES: usize = 16 * 1024;
+/// What the guard lets pass.
+const MAX_QUESTION_BYTES: usize = 8 * 1024;
 
 /// Why there is no explanation.
 #[derive(Debug)]
