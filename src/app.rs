@@ -140,7 +140,7 @@ fn explain_file(metric: &str, config: &Path, is_rich: bool) -> anyhow::Result<u8
         }
     };
     in_runtime(async {
-        let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment), None);
+        let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment));
         let clock = crate::clock::Clock::system();
         let question = explain::Question { metric, settings: &settings, clouds: &clouds, clock: &clock, is_rich };
         let explained = explain::explain(&question, &mut io::stdout()).await?;
