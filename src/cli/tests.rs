@@ -165,24 +165,19 @@ fn the_name_of_the_binary_chooses() {
     assert_eq!(exit("/usr/bin/raingauge").code, 2);
 }
 
+fn world(seed: u64, resources: u32, services: &[&str], accounts: u32, regions: &[&str]) -> World {
+    let texts = |all: &[&str]| all.iter().map(|&text| text.to_owned()).collect();
+    World { seed, resources, services: texts(services), accounts, regions: texts(regions) }
+}
+
 #[test]
 fn native_commands() {
-    let regions = vec!["eu-west-1".to_owned(), "us-east-1".to_owned()];
-    let world = World { seed: 1, resources: 40, services: vec![], accounts: 2, regions };
+    let world = world(1, 40, &[], 2, &["eu-west-1", "us-east-1"]);
     let table = [
         ("demo", Command::Demo { listen_address: ":5000".into(), world }),
         (
             "sim --web.listen-address :1 --seed 7 --resources 9 --services AWS/EC2,AWS/SQS --accounts 3 --regions eu-west-1",
-            Command::Sim {
-                listen: ":1".into(),
-                world: World {
-                    seed: 7,
-                    resources: 9,
-                    services: vec!["AWS/EC2".into(), "AWS/SQS".into()],
-                    accounts: 3,
-                    regions: vec!["eu-west-1".into()],
-                },
-            },
+            Command::Sim { listen: ":1".into(), world: self::world(7, 9, &["AWS/EC2", "AWS/SQS"], 3, &["eu-west-1"]) },
         ),
         ("check --config f", Command::Check { config: "f".into(), iam: false }),
         ("check --iam --config f", Command::Check { config: "f".into(), iam: true }),
