@@ -18,6 +18,9 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 buildah=(buildah --root "$storage" --runroot "$storage/run" --storage-driver vfs)
 base=()
 if [ -n "${ARMV7_BASE:-}" ]; then base=(--build-context "debian:bookworm-slim=container-image://$ARMV7_BASE"); fi
+# BuildKit knows TARGETARCH in a FROM, and loses it when told of it; buildah has to be told.
+dockerfile=target/Dockerfile.buildah
+sed '1i ARG TARGETARCH' Dockerfile >"$dockerfile"
 
 : >target/release-images.txt
 for image in raingauge yace stackdriver_exporter; do
@@ -29,7 +32,7 @@ for image in raingauge yace stackdriver_exporter; do
     "${buildah[@]}" bud --quiet --isolation chroot --format docker --timestamp "$SOURCE_DATE_EPOCH" --identity-label=false \
         --label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.revision=$(git rev-parse HEAD)" \
         --platform linux/amd64,linux/arm64,linux/arm/v7 --build-context build=target/release-trees "${base[@]}" \
-        --target "$image" --manifest "localhost/raingauge:$tag" .
+        --file "$dockerfile" --target "$image" --manifest "localhost/raingauge:$tag" .
     if [ -z "$repository" ]; then continue; fi
     tags=("$tag")
     if [ "$version" = "${version%-*}" ]; then tags+=("$moving"); fi

@@ -42,6 +42,13 @@ cmp "$work/again/"*.deb "$folder/raingauge_${version/-/\~}_amd64.deb"
 
 echo "--- the package: install, upgrade, remove, purge"
 deploy/debian/try.sh "$folder/raingauge_${version/-/\~}_amd64.deb"
+status=0
+deploy/debian/boot.sh "$folder/raingauge_${version/-/\~}_amd64.deb" || status=$?
+case $status in
+    0) ;;
+    77) echo "not checked: the package under a real systemd (see above)" ;;
+    *) exit "$status" ;;
+esac
 
 echo "--- container images"
 storage=$work/storage
