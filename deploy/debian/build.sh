@@ -50,8 +50,10 @@ raingauge ($version) stable; urgency=medium
  -- $MAINTAINER  $(date -uR -d "@$SOURCE_DATE_EPOCH")
 EOF
 depends=ca-certificates
+scripts="postinst prerm postrm"
 if [ "$architecture" = armhf ]; then
     depends="$depends, libc6 (>= 2.31)" # GLIBC_VERSION of deploy/image/build.sh
+    scripts="$scripts preinst"
 else
     file 0644 deploy/debian/lintian-overrides usr/share/lintian/overrides/raingauge
 fi
@@ -61,7 +63,7 @@ sums=$(cd "$root" && find . -type f ! -path './etc/*' -printf '%P\n' | LC_ALL=C 
 install -d "$root/DEBIAN"
 echo "$sums" >"$root/DEBIAN/md5sums"
 echo /etc/raingauge/raingauge.yml >"$root/DEBIAN/conffiles"
-for script in postinst prerm postrm; do install -m 0755 "deploy/debian/$script" "$root/DEBIAN/$script"; done
+for script in $scripts; do install -m 0755 "deploy/debian/$script" "$root/DEBIAN/$script"; done
 cat >"$root/DEBIAN/control" <<EOF
 Package: raingauge
 Version: $version
