@@ -48,6 +48,26 @@ install_package /root/next.deb
 second=$(pid)
 [ "$second" != "$first" ] && systemctl is-active --quiet raingauge || fail "an upgrade did not restart it"
 
+echo "--- on sockets of systemd, which stay when it restarts"
+mkdir -p /etc/systemd/system/raingauge.service.d
+cp /usr/share/doc/raingauge/examples/raingauge.service.d/socket.conf /etc/systemd/system/raingauge.service.d/
+systemctl daemon-reload
+systemctl stop raingauge
+systemctl enable --now raingauge.socket
+systemctl start raingauge
+curl -sf http://127.0.0.1:5000/-/healthy
+curl -sf --unix-socket /run/raingauge/raingauge.sock http://localhost/-/healthy
+raingauge healthcheck
+systemctl restart --no-block raingauge
+curl -sf http://127.0.0.1:5000/-/healthy # waits; is not refused
+rm -r /etc/systemd/system/raingauge.service.d
+systemctl disable --now raingauge.socket
+systemctl daemon-reload
+systemctl restart raingauge
+for _ in $(seq 100); do if curl -sf http://127.0.0.1:5031/-/healthy; then break; fi && sleep 0.1; done
+second=$(pid)
+echo
+
 echo "--- a file that is refused: neither an upgrade nor a reload ends what runs"
 echo 'gcp: 7' >"$config"
 install_package /root/this.deb
@@ -61,7 +81,8 @@ dpkg --remove raingauge
 [ "$(systemctl is-active raingauge || true)" != active ] || fail "it still runs"
 if pgrep --full '^/usr/bin/raingauge'; then fail "it still runs"; fi
 dpkg --purge raingauge
-for path in /etc/raingauge /var/lib/raingauge /var/lib/private/raingauge /etc/systemd/system/multi-user.target.wants/raingauge.service; do
+for path in /etc/raingauge /var/lib/raingauge /var/lib/private/raingauge /etc/systemd/system/multi-user.target.wants/raingauge.service \
+    /usr/lib/systemd/system/raingauge.socket; do
     if [ -e "$path" ] || [ -L "$path" ]; then fail "$path is left"; fi
 done
 echo "all of it holds"

@@ -31,7 +31,7 @@ file 0644 deploy/completions/raingauge.bash usr/share/bash-completion/completion
 file 0644 deploy/completions/_raingauge usr/share/zsh/vendor-completions/_raingauge
 file 0644 deploy/completions/raingauge.fish usr/share/fish/vendor_completions.d/raingauge.fish
 # The same units that others copy by hand, without the words about that, and with Debian's place of the program.
-for unit in deploy/systemd/*.service; do
+for unit in deploy/systemd/*.service deploy/systemd/*.socket; do
     mkdir -p "$root/usr/lib/systemd/system"
     sed -e '1,/^\[Unit\]/{/^#/d}' -e 's|/usr/local/bin/|/usr/bin/|' "$unit" >"$root/usr/lib/systemd/system/$(basename "$unit")"
 done
@@ -39,6 +39,8 @@ file 0644 deploy/debian/raingauge.yml etc/raingauge/raingauge.yml
 doc=usr/share/doc/raingauge
 file 0644 deploy/debian/copyright "$doc/copyright"
 file 0644 config.example.yml "$doc/examples/config.example.yml"
+# Not beside the service: there it would need the socket from then on.
+file 0644 deploy/systemd/raingauge.service.d/socket.conf "$doc/examples/raingauge.service.d/socket.conf"
 file 0755 deploy/amazon-cloudwatch-agent-ctl "$doc/examples/amazon-cloudwatch-agent-ctl"
 zipped CHANGELOG.md "$doc/CHANGELOG.md"
 if [ -n "${THIRD_PARTY:-}" ]; then zipped "$THIRD_PARTY" "$doc/third-party-licences.txt"; fi
