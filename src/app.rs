@@ -42,6 +42,7 @@ use crate::cli::{self, Command, Log, Outside, PlanOptions, StackdriverRun, YaceR
 use crate::config::LoadOptions;
 use crate::sim::{Kind, WorldSpec};
 use crate::telemetry::log::{self, LogSettings};
+use listen::Inherited;
 use run::{RunOptions, StartError, run};
 
 /// A configuration that cannot be used (`EX_USAGE`).
@@ -94,16 +95,17 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             })?;
             Ok(0)
         }
-        Command::Run { config, listen_addresses, web_config_file, state_dir, shard, lease, log } => {
+        Command::Run { config, listen_addresses, systemd_socket, web_config_file, state_dir, shard, lease, log } => {
             start_log(log, false)?;
-            daemon(RunOptions { listen_addresses, web_config_file, state_dir, shard, lease, ..RunOptions::of(config) })
+            let options = RunOptions { listen_addresses, systemd_socket, web_config_file, ..RunOptions::of(config) };
+            daemon(RunOptions { state_dir, shard, lease, ..options })
         }
-        Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log } => {
+        Command::Agent { config, mode, listen_addresses, systemd_socket, web_config_file, state_dir, log } => {
             start_log(log, false)?;
             let config = agent_config(config, &|name| std::env::var(name).ok());
             let load = check::agent_options(&config);
-            let (options, agent) = (RunOptions::of(config), Some(mode));
-            daemon(RunOptions { load, listen_addresses, web_config_file, state_dir, agent, ..options })
+            let options = RunOptions { load, systemd_socket, agent: Some(mode), ..RunOptions::of(config) };
+            daemon(RunOptions { listen_addresses, web_config_file, state_dir, ..options })
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::StackdriverRun(flags) => stackdriver(&flags),
@@ -141,7 +143,8 @@ fn explain_file(metric: &str, config: &Path, is_rich: bool) -> anyhow::Result<u8
         let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment), None);
         let clock = crate::clock::Clock::system();
         let question = explain::Question { metric, settings: &settings, clouds: &clouds, clock: &clock, is_rich };
-        explain::explain(&question, &mut io::stdout()).await
+        let explained = explain::explain(&question, &mut io::stdout()).await?;
+        Ok(if explained.is_there { 0 } else { EXIT_FAILED })
     })
 }
 
@@ -164,6 +167,11 @@ fn plan(options: &PlanOptions) -> anyhow::Result<u8> {
 fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
     start_log(flags.log, true)?;
     flags.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let address = &flags.listen_address;
+    anyhow::ensure!(
+        !listen::is_unix(address),
+        "YACE's -listen-address takes host:port, not {address}: raingauge run --web.listen-address takes both"
+    );
     daemon(RunOptions {
         load: check::load_options(flags),
         listen_addresses: vec![flags.listen_address.clone()],
@@ -177,8 +185,9 @@ fn yace(flags: &YaceRun) -> anyhow::Result<u8> {
 fn stackdriver(flags: &StackdriverRun) -> anyhow::Result<u8> {
     start_log(flags.log, true)?;
     flags.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let inherited = inherited(flags.systemd_socket)?;
     in_runtime(async {
-        match stackdriver::run(flags).await {
+        match stackdriver::run(flags, inherited).await {
             Ok(()) => Ok(0),
             Err(StartError::Config(mistakes)) => {
                 writeln!(io::stderr(), "{mistakes}")?;
@@ -195,8 +204,15 @@ fn verify(config: &Path) -> anyhow::Result<u8> {
 
 fn daemon(options: RunOptions) -> anyhow::Result<u8> {
     let bad_config = if options.yace { EXIT_FAILED } else { EXIT_BAD_CONFIG };
-    let builder = if options.agent.is_some() { one_thread() } else { some_threads() };
-    match within(builder, async { Ok(run(options).await) })? {
+    let started = match run::load(&options) {
+        Ok(loaded) => {
+            let inherited = inherited(options.systemd_socket || loaded.settings.web.systemd_socket)?;
+            let builder = if options.agent.is_some() { one_thread() } else { some_threads() };
+            within(builder, async { Ok(run(options, loaded, inherited).await) })?
+        }
+        Err(mistakes) => Err(mistakes.into()),
+    };
+    match started {
         Ok(()) => Ok(0),
         Err(StartError::Config(mistakes)) => {
             writeln!(io::stderr(), "{mistakes}")?;
@@ -204,6 +220,11 @@ fn daemon(options: RunOptions) -> anyhow::Result<u8> {
         }
         Err(StartError::Start(e)) => Err(e),
     }
+}
+
+/// Before there are threads.
+fn inherited(is_wanted: bool) -> anyhow::Result<Option<Inherited>> {
+    is_wanted.then(|| listen::inherited(&|name| std::env::var(name).ok())).transpose()
 }
 
 fn world(seed: u64, resources: u32, services: &[String]) -> anyhow::Result<WorldSpec> {

@@ -41,6 +41,8 @@ pub enum Command {
         config: PathBuf,
         /// Where to serve; empty: what the file says, or the default.
         listen_addresses: Vec<String>,
+        /// Serve on the sockets that systemd hands over.
+        systemd_socket: bool,
         /// Certificates and passwords, instead of what the file says.
         web_config_file: Option<PathBuf>,
         /// What survives a restart, instead of what the file says.
@@ -60,6 +62,8 @@ pub enum Command {
         config: PathBuf,
         /// Where to serve; empty: what the file says, or nowhere.
         listen_addresses: Vec<String>,
+        /// Serve on the sockets that systemd hands over.
+        systemd_socket: bool,
         /// Certificates and passwords of what is served.
         web_config_file: Option<PathBuf>,
         /// The log.

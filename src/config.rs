@@ -5,13 +5,13 @@
 
 use std::fmt;
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::aws::job::{AwsSettings, Concurrency};
 use crate::gcp::job::GcpSettings;
+use crate::model::Text;
 pub use agent::AgentSettings;
 
 mod agent;
@@ -63,8 +63,10 @@ pub struct Settings {
 /// The HTTP side.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct WebSettings {
-    /// `web.listen_addresses`; empty: the command line's, or `0.0.0.0:5000`.
-    pub listen_addresses: Vec<SocketAddr>,
+    /// `web.listen_addresses`: `IP:PORT`, or `unix:` and a path; empty: the command line's, or `0.0.0.0:5000`.
+    pub listen_addresses: Vec<Text>,
+    /// `web.systemd_socket`: the sockets that systemd hands over, instead.
+    pub systemd_socket: bool,
     /// `web.config_file`: certificates, passwords, headers; relative to where the daemon was started.
     pub config_file: Option<PathBuf>,
 }

@@ -124,6 +124,25 @@ pub enum Refusal {
     Unauthorized,
     /// More requests than the rate allows.
     TooMany,
+    /// Its line, its headers or its body are too long.
+    TooLarge,
+    /// It is not HTTP/1.
+    Malformed,
+}
+
+/// Why a connection was closed before it had served its purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    /// Nothing ever came.
+    Silent,
+    /// A request, or TLS's handshake, took too long to come.
+    SlowRequest,
+    /// An answer took too long to be read.
+    SlowReader,
+    /// Another connection needed the place.
+    Displaced,
+    /// There was no agreement on TLS, or no good certificate.
+    Tls,
 }
 
 /// All self-metrics. Shared by `Arc`; every method may be called from anywhere.
@@ -406,8 +425,27 @@ impl Telemetry {
         let reason = match refusal {
             Refusal::Unauthorized => "unauthorized",
             Refusal::TooMany => "rate_limited",
+            Refusal::TooLarge => "too_large",
+            Refusal::Malformed => "malformed",
         };
         self.metrics.http_refused.get_or_create(&[("reason", reason.into())]).inc();
+    }
+
+    /// A connection was closed.
+    pub fn closed(&self, why: Closing) {
+        let reason = match why {
+            Closing::Silent => "silent",
+            Closing::SlowRequest => "slow_request",
+            Closing::SlowReader => "slow_reader",
+            Closing::Displaced => "displaced",
+            Closing::Tls => "tls",
+        };
+        self.metrics.http_closed.get_or_create(&[("reason", reason.into())]).inc();
+    }
+
+    /// So many connections are open now.
+    pub fn connections(&self, open: usize) {
+        self.metrics.http_connections.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
     /// A variant of the page was rendered.

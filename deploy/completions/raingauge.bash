@@ -67,7 +67,7 @@ _raingauge() {
             return 0
             ;;
         raingauge__subcmd__agent)
-            opts="-m -h --config --mode --web.listen-address --web.config.file --log.level --log.format --state-dir --help"
+            opts="-m -h --config --mode --web.listen-address --web.systemd-socket --web.config.file --log.level --log.format --state-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -87,6 +87,10 @@ _raingauge() {
                     ;;
                 --web.listen-address)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.systemd-socket)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --web.config.file)
@@ -223,7 +227,7 @@ _raingauge() {
             return 0
             ;;
         raingauge__subcmd__run)
-            opts="-h --config --web.listen-address --web.config.file --state-dir --shard --lease --log.level --log.format --help"
+            opts="-h --config --web.listen-address --web.systemd-socket --web.config.file --state-dir --shard --lease --log.level --log.format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -235,6 +239,10 @@ _raingauge() {
                     ;;
                 --web.listen-address)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.systemd-socket)
+                    COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
                     ;;
                 --web.config.file)

@@ -42,7 +42,9 @@ complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -l resources -
 complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -l services -d 'Which services there are, by namespace (AWS/EC2,AWS/SQS); all when it is left out' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l config -d 'The configuration: raingauge.yml or a YACE file' -r -F
-complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l web.listen-address -d 'Where to serve, instead of what the file says; may be repeated' -r
+complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l web.listen-address -d 'Where to serve, instead of what the file says: host:port, :port or unix:path; may be repeated' -r
+complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l web.systemd-socket -d 'Serve on the sockets that systemd hands over, and nowhere else' -r -f -a "true\t''
+false\t''"
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l web.config.file -d 'TLS, passwords and headers, in the format of Prometheus\' exporters, instead of what the file names' -r -F
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l state-dir -d 'Keep values, inventories, times and data that wait to be pushed there, so that they survive a restart' -r -F
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l shard -d 'Do one part of the work: the shard with this number, from 0, of so many; or that of a pod, by the number in its name' -r
@@ -60,6 +62,8 @@ complete -c raingauge -n "__fish_raingauge_using_subcommand agent" -s m -l mode 
 ec2\t'An EC2 instance: no profile'
 onPremise\t'Somewhere else: the profile `AmazonCloudWatchAgent`'"
 complete -c raingauge -n "__fish_raingauge_using_subcommand agent" -l web.listen-address -d 'Also serve the host\'s metrics here, for Prometheus; may be repeated' -r
+complete -c raingauge -n "__fish_raingauge_using_subcommand agent" -l web.systemd-socket -d 'Serve on the sockets that systemd hands over, and nowhere else' -r -f -a "true\t''
+false\t''"
 complete -c raingauge -n "__fish_raingauge_using_subcommand agent" -l web.config.file -d 'Certificates and passwords for that, in the format of Prometheus\' exporters' -r -F
 complete -c raingauge -n "__fish_raingauge_using_subcommand agent" -l log.level -d 'How much to log' -r -f -a "debug\t'Everything'
 info\t'What happens'
@@ -87,5 +91,5 @@ complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -l seed -d 'See
 complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -l resources -d 'How many resources of each service there are in each account and region' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -l services -d 'Which services there are, by namespace (AWS/EC2,AWS/SQS); all when it is left out' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -s h -l help -d 'Print help'
-complete -c raingauge -n "__fish_raingauge_using_subcommand healthcheck" -l url -d 'Where to ask; by default, wherever a daemon of this program listens, with or without TLS' -r
+complete -c raingauge -n "__fish_raingauge_using_subcommand healthcheck" -l url -d 'Where to ask (a URL, or unix:path); by default, wherever a daemon of this program listens, with or without TLS' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand healthcheck" -s h -l help -d 'Print help'

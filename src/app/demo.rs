@@ -9,8 +9,9 @@ use anyhow::Context;
 
 use crate::app::clouds::Clouds;
 use crate::app::google::InMemory;
+use crate::app::listen::{self, Doors};
 use crate::app::run::{About, Daemon, Peer, Reload};
-use crate::app::{listen, signals};
+use crate::app::signals;
 use crate::aws::client::{Emulator, Network};
 use crate::aws::metadata::Endpoint;
 use crate::clock::Clock;
@@ -43,7 +44,7 @@ agent:
 
 /// Serves until a signal ends it. What it does is written to `out`.
 pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
-    let listeners = listen::bind(listen_addresses).await?;
+    let Doors { files, listening } = listen::open(listen_addresses, None).await?;
     let clock = Clock::fast(SPEED);
     let cloud = SimCloud::start(spec, clock.clone()).await.context("failed to start the simulated cloud")?;
     let yaml = example_yace_config(cloud.world());
@@ -67,8 +68,8 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
         peer: Peer::None,
         started: clock.now(),
     };
-    for listener in &listeners {
-        writeln!(out, "{}", how_to_use(&cloud, &listen::url("http", listener)))
+    for door in &listening {
+        writeln!(out, "{}", how_to_use(&cloud, &listen::url("http", door)))
             .context("failed to say what the demo does")?;
     }
     out.flush().context("failed to say what the demo does")?;
@@ -76,7 +77,8 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
     let metadata = Endpoint { url: Some(cloud.endpoint_url()), is_disabled: false };
     let daemon = Daemon::new(clock, clouds, &settings, about, None).with_agent(metadata, Root::default(), None, true);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("the demo has no file to reload".to_owned()) }));
-    daemon.serve(listeners, &Guarding::default(), settings, reload, signals::terminated()).await?;
+    daemon.serve(listening, &Guarding::default(), settings, reload, signals::terminated()).await?;
+    drop(files);
     cloud.shutdown().await;
     Ok(())
 }

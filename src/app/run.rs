@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::app::agent::{self, Agent};
 use crate::app::bridge::{Bridge, Shared};
 use crate::app::clouds::{self, Clouds, Google};
 use crate::app::google::FromEnvironment;
+use crate::app::listen::{self, Doors, Inherited};
 use crate::app::membership::Membership;
 use crate::app::states::States;
 use crate::app::warm::{self, Warm};
-use crate::app::{common_config, keeper, listen, network, protection, signals};
+use crate::app::{common_config, keeper, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
 use crate::aws::metadata::Endpoint;
@@ -24,6 +24,7 @@ use crate::cli::AgentMode;
 use crate::clock::Clock;
 use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
+use crate::expose::connection::Listening;
 use crate::expose::guard::Guarding;
 use crate::expose::http::{self, Manners, Web};
 use crate::expose::status::Configuration;
@@ -37,11 +38,13 @@ use crate::work::readiness::Readiness;
 
 mod about;
 mod applying;
+mod explaining;
 mod sets;
 mod status;
 
 pub use about::{About, Peer, StackdriverPeer};
 use applying::{Applied, Regions, Wanted};
+use explaining::Explaining;
 use sets::Sets;
 
 /// Where people expect YACE, and now us.
@@ -62,6 +65,8 @@ pub struct RunOptions {
     pub load: LoadOptions,
     /// Overrides the file's; empty: the file's or the default.
     pub listen_addresses: Vec<String>,
+    /// Listen on the sockets that systemd hands over, whatever the file says.
+    pub systemd_socket: bool,
     /// Certificates and passwords, instead of what the file says.
     pub web_config_file: Option<PathBuf>,
     /// What survives a restart, instead of what the file says.
@@ -85,6 +90,7 @@ impl RunOptions {
             config,
             load: LoadOptions::default(),
             listen_addresses: Vec::new(),
+            systemd_socket: false,
             web_config_file: None,
             state_dir: None,
             yace: false,
@@ -107,9 +113,8 @@ pub enum StartError {
     Start(#[from] anyhow::Error),
 }
 
-/// Runs until a signal ends it.
-pub async fn run(options: RunOptions) -> Result<(), StartError> {
-    let loaded = load(&options)?;
+/// Runs until a signal ends it. `inherited` are the sockets that systemd has handed over; without them it opens its own.
+pub async fn run(options: RunOptions, loaded: Loaded, inherited: Option<Inherited>) -> Result<(), StartError> {
     let mut network = network::from_env()?;
     if let Some(mode) = options.agent {
         network = common_config::apply(Path::new(COMMON_CONFIG), network)?;
@@ -119,21 +124,23 @@ pub async fn run(options: RunOptions) -> Result<(), StartError> {
     let addresses = addresses(&options, &loaded.settings);
     let web_config_file = options.web_config_file.as_deref().or(loaded.settings.web.config_file.as_deref());
     let guarding = guarding(web_config_file)?;
-    let listeners = listen::bind(&addresses).await?;
+    let Doors { files, listening } = listen::open(&addresses, inherited).await?;
     let env = |name: &str| std::env::var(name).ok();
     let state_dir = state_dir(&loaded.settings)?;
     let surroundings = Surroundings {
         clock: Clock::system(),
         network,
         google: Arc::new(FromEnvironment),
-        listeners,
+        listening,
         guarding,
         metadata: network::metadata(&env),
         root: agent::root_from(&env),
         state_dir,
         membership: Membership::of(options.shard.as_deref(), options.lease.as_deref(), &env)?,
     };
-    run_in(surroundings, options, loaded, signals::terminated()).await
+    let ended = run_in(surroundings, options, loaded, signals::terminated()).await;
+    drop(files);
+    ended
 }
 
 /// The state directory. Where data wait there to be sent, one that cannot be used is no start: they would be lost. Where it
@@ -158,7 +165,7 @@ pub struct Surroundings {
     /// How Google is reached.
     pub google: Arc<dyn Google>,
     /// Where it serves.
-    pub listeners: Vec<TcpListener>,
+    pub listening: Vec<Listening>,
     /// Who may ask.
     pub guarding: Guarding,
     /// How the instance's metadata service is reached.
@@ -178,7 +185,7 @@ pub async fn run_in(
     loaded: Loaded,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), StartError> {
-    let Surroundings { clock, network, google, listeners, guarding, metadata, root, state_dir, membership } =
+    let Surroundings { clock, network, google, listening, guarding, metadata, root, state_dir, membership } =
         surroundings;
     let about = About {
         source: options.config.display().to_string(),
@@ -187,7 +194,7 @@ pub async fn run_in(
         peer: if options.yace || loaded.settings.dialect == Dialect::Yace { Peer::Yace } else { Peer::None },
         started: clock.now(),
     };
-    let is_shown = !listeners.is_empty();
+    let is_shown = !listening.is_empty();
     let clouds = Clouds::new(network, google, state_dir.as_ref().map(keeper::keepers));
     let daemon = Daemon::new(clock, clouds, &loaded.settings, about, state_dir.clone());
     let daemon = daemon.with_agent(metadata, root, state_dir, is_shown).with_membership(membership);
@@ -203,7 +210,7 @@ pub async fn run_in(
         let reload = Arc::clone(&reload);
         tokio::spawn(signals::on_hangup(move || reload()))
     };
-    daemon.serve(listeners, &guarding, loaded.settings, reload, shutdown).await?;
+    daemon.serve(listening, &guarding, loaded.settings, reload, shutdown).await?;
     hangups.abort();
     // Whoever opens the state directory next finds it free; being stopped is no error.
     let _ = hangups.await;
@@ -319,6 +326,7 @@ pub struct Daemon {
     /// As it was read last.
     file: Arc<Mutex<Option<Settings>>>,
     sets: Sets,
+    explaining: Explaining,
     /// Whether there are workers.
     started: Arc<watch::Sender<bool>>,
 }
@@ -381,6 +389,7 @@ impl Daemon {
             membership: Membership::default(),
             file: Arc::default(),
             sets: Sets::default(),
+            explaining: Explaining::default(),
             started: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -416,15 +425,15 @@ impl Daemon {
     /// Serves at once, collects beside it, and ends when `shutdown` does: scrapes in flight get their answer.
     pub async fn serve(
         &self,
-        listeners: Vec<TcpListener>,
+        listening: Vec<Listening>,
         guarding: &Guarding,
         settings: Settings,
         reload: Reload,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
         let scheme = if guarding.load().tls.is_some() { "https" } else { "http" };
-        for listener in &listeners {
-            tracing::info!("raingauge {} is listening on {}", env!("CARGO_PKG_VERSION"), listen::url(scheme, listener));
+        for door in &listening {
+            tracing::info!("raingauge {} is listening on {}", env!("CARGO_PKG_VERSION"), listen::url(scheme, door));
         }
         // Until the jobs are known, nothing is ready, however early somebody asks.
         self.shared.readiness.expect(Text::from(STARTING));
@@ -450,7 +459,7 @@ impl Daemon {
             let _ = ended.await;
             tokio::time::sleep(DRAIN).await;
         };
-        if listeners.is_empty() {
+        if listening.is_empty() {
             shutdown.await;
         } else {
             tokio::select! {
@@ -458,7 +467,7 @@ impl Daemon {
                     if let Some(warm) = &self.shared.warm {
                         warm.shown(&self.shared.readiness).await;
                     }
-                    http::serve(listeners, router, guarding, shutdown).await;
+                    http::serve(listening, router, guarding, &self.shared.telemetry, shutdown).await;
                 } => {}
                 () = deadline => tracing::warn!("clients were still reading after {} s", DRAIN.as_secs()),
             }
@@ -475,7 +484,7 @@ impl Daemon {
 
     fn web(&self, reload: Reload) -> Web {
         let Shared { clock, readiness, .. } = self.shared.clone();
-        let (daemon, membership) = (self.clone(), self.membership.clone());
+        let (daemon, explaining, membership) = (self.clone(), self.clone(), self.membership.clone());
         Web {
             exposition: Arc::clone(&self.exposition),
             ready: Arc::new(move || readiness.missing()),
@@ -483,6 +492,7 @@ impl Daemon {
             status: Arc::new(move || daemon.status()),
             version: env!("CARGO_PKG_VERSION"),
             reload,
+            explain: Arc::new(move |metric| explaining.clone().explain(metric)),
             manners: self.manners(),
             clock: Arc::new(move || clock.read().steady),
         }

@@ -9,13 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::anyhow;
-
 use crate::app::clouds::Clouds;
 use crate::app::google::FromEnvironment;
+use crate::app::listen::{self, Doors, Inherited};
 use crate::app::run::{About, Daemon, Peer, Reload, StackdriverPeer, StartError, guarding};
 use crate::app::target::gcp::Keepers;
-use crate::app::{keeper, listen, network, signals};
+use crate::app::{keeper, network, signals};
 use crate::cli::StackdriverRun;
 use crate::clock::Clock;
 use crate::config::{Dialect, Settings, WebSettings};
@@ -67,10 +66,8 @@ pub fn peer(run: &StackdriverRun) -> Peer {
 }
 
 /// Runs until a signal ends it. Ends at once without credentials or projects, as the peer does.
-pub async fn run(flags: &StackdriverRun) -> Result<(), StartError> {
-    if flags.systemd_socket {
-        return Err(StartError::Start(anyhow!("--web.systemd-socket is not supported: use --web.listen-address")));
-    }
+/// `inherited` are the sockets that systemd has handed over; without them it opens its own.
+pub async fn run(flags: &StackdriverRun, inherited: Option<Inherited>) -> Result<(), StartError> {
     let settings = settings(flags);
     let clouds = Clouds::new(network::from_env()?, Arc::new(FromEnvironment), keepers(flags)?);
     if let Some(gcp) = &settings.gcp {
@@ -78,14 +75,16 @@ pub async fn run(flags: &StackdriverRun) -> Result<(), StartError> {
     }
     let web_config = Some(flags.web_config_file.as_str()).filter(|file| !file.is_empty()).map(Path::new);
     let guarding = guarding(web_config)?;
-    let listeners = listen::bind(&flags.listen_addresses).await?;
+    let Doors { files, listening } = listen::open(&flags.listen_addresses, inherited).await?;
     let clock = Clock::system();
     let source = "the command line".to_owned();
     let warnings = flags.warnings.clone();
     let about = About { source, warnings, notice: None, peer: peer(flags), started: clock.now() };
     let daemon = Daemon::new(clock, clouds, &settings, about, None);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("there is no file to reload: restart instead".to_owned()) }));
-    Ok(daemon.serve(listeners, &guarding, settings, reload, signals::terminated()).await?)
+    let ended = daemon.serve(listening, &guarding, settings, reload, signals::terminated()).await;
+    drop(files);
+    Ok(ended?)
 }
 
 /// Where totals outlive a restart.

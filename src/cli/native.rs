@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use super::{AgentMode, Assumed, Command, Exit, Log, LogFormat, LogLevel, Outside, PlanOptions};
 
@@ -35,9 +35,12 @@ enum Words {
         /// The configuration: raingauge.yml or a YACE file
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// Where to serve, instead of what the file says; may be repeated
+        /// Where to serve, instead of what the file says: host:port, :port or unix:path; may be repeated
         #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',')]
         listen_addresses: Vec<String>,
+        /// Serve on the sockets that systemd hands over, and nowhere else
+        #[arg(long = "web.systemd-socket", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL", hide_default_value = true, hide_possible_values = true)]
+        systemd_socket: bool,
         /// TLS, passwords and headers, in the format of Prometheus' exporters, instead of what the file names
         #[arg(long = "web.config.file", value_name = "FILE")]
         web_config_file: Option<PathBuf>,
@@ -68,6 +71,9 @@ enum Words {
         /// Also serve the host's metrics here, for Prometheus; may be repeated
         #[arg(long = "web.listen-address", value_name = "ADDRESS", value_delimiter = ',')]
         listen_addresses: Vec<String>,
+        /// Serve on the sockets that systemd hands over, and nowhere else
+        #[arg(long = "web.systemd-socket", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set, value_name = "BOOL", hide_default_value = true, hide_possible_values = true)]
+        systemd_socket: bool,
         /// Certificates and passwords for that, in the format of Prometheus' exporters
         #[arg(long = "web.config.file", value_name = "FILE")]
         web_config_file: Option<PathBuf>,
@@ -128,7 +134,7 @@ enum Words {
     },
     /// Ask a running daemon whether it is well (for containers)
     Healthcheck {
-        /// Where to ask; by default, wherever a daemon of this program listens, with or without TLS
+        /// Where to ask (a URL, or unix:path); by default, wherever a daemon of this program listens, with or without TLS
         #[arg(long)]
         url: Option<String>,
     },
@@ -167,9 +173,31 @@ const FLAGS: [(&str, &[&str]); 8] = [
     ("demo", &["web.listen-address", "seed", "resources", "services"]),
     (
         "run",
-        &["config", "web.listen-address", "web.config.file", "state-dir", "shard", "lease", "log.level", "log.format"],
+        &[
+            "config",
+            "web.listen-address",
+            "web.systemd-socket",
+            "web.config.file",
+            "state-dir",
+            "shard",
+            "lease",
+            "log.level",
+            "log.format",
+        ],
     ),
-    ("agent", &["config", "mode", "web.listen-address", "web.config.file", "state-dir", "log.level", "log.format"]),
+    (
+        "agent",
+        &[
+            "config",
+            "mode",
+            "web.listen-address",
+            "web.systemd-socket",
+            "web.config.file",
+            "state-dir",
+            "log.level",
+            "log.format",
+        ],
+    ),
     ("check", &["config"]),
     ("explain", &["config"]),
     ("plan", &["config", "resources", "format"]),
@@ -191,12 +219,30 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
         Words::Demo { listen_address, world: World { seed, resources, services } } => {
             Command::Demo { listen_address, seed, resources, services }
         }
-        Words::Run { config, listen_addresses, web_config_file, state_dir, shard, lease, level, format } => {
+        Words::Run {
+            config,
+            listen_addresses,
+            systemd_socket,
+            web_config_file,
+            state_dir,
+            shard,
+            lease,
+            level,
+            format,
+        } => {
             let log = Log { level, format };
-            Command::Run { config, listen_addresses, web_config_file, state_dir, shard, lease, log }
+            Command::Run { config, listen_addresses, systemd_socket, web_config_file, state_dir, shard, lease, log }
         }
-        Words::Agent { config, mode, listen_addresses, web_config_file, state_dir, level, format } => {
-            Command::Agent { config, mode, listen_addresses, web_config_file, state_dir, log: Log { level, format } }
+        Words::Agent { config, mode, listen_addresses, systemd_socket, web_config_file, state_dir, level, format } => {
+            Command::Agent {
+                config,
+                mode,
+                listen_addresses,
+                systemd_socket,
+                web_config_file,
+                state_dir,
+                log: Log { level, format },
+            }
         }
         Words::Check { config, iam } => Command::Check { config, iam },
         Words::Explain { metric, config, yes } => Command::Explain { metric, config, yes },

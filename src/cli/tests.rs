@@ -186,6 +186,7 @@ fn native_commands() {
             Command::Run {
                 config: "f".into(),
                 listen_addresses: vec![":1".into(), ":2".into(), ":3".into()],
+                systemd_socket: false,
                 web_config_file: Some("w".into()),
                 state_dir: Some("s".into()),
                 shard: Some("p-1/2".into()),
@@ -203,11 +204,12 @@ fn native_commands() {
             }),
         ),
         (
-            "agent --config d --state-dir /s",
+            "agent --config d --web.systemd-socket --state-dir /s",
             Command::Agent {
                 config: "d".into(),
                 mode: AgentMode::Auto,
                 listen_addresses: vec![],
+                systemd_socket: true,
                 web_config_file: None,
                 log: Log::default(),
                 state_dir: Some("/s".into()),
@@ -242,6 +244,11 @@ fn native_flags_from_the_environment() {
     };
     assert_eq!((config.as_path(), listen_addresses.len(), log.level), (Path::new("e.yml"), 2, LogLevel::Error));
     assert!(try_parse("raingauge run", &[("RAINGAUGE_CONFIG", "e"), ("RAINGAUGE_LOG_LEVEL", "loud")]).is_err());
+    for (value, on) in [("true", true), ("false", false), ("", false)] {
+        let env = [("RAINGAUGE_CONFIG", "e.yml"), ("RAINGAUGE_WEB_SYSTEMD_SOCKET", value)];
+        let Ok(Command::Run { systemd_socket, .. }) = try_parse("raingauge run", &env) else { panic!("{value}") };
+        assert_eq!(systemd_socket, on, "{value}");
+    }
 }
 
 fn stackdriver(line: &str) -> StackdriverRun {

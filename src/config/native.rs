@@ -24,6 +24,7 @@ struct File {
 #[derive(Default)]
 struct Web {
     listen_addresses: Texts,
+    systemd_socket: Field<Option<bool>>,
     config_file: Field<crate::model::Text>,
 }
 
@@ -61,12 +62,13 @@ impl Section for File {
 
 impl Section for Web {
     fn keys(&self, _: Dialect) -> Vec<&'static str> {
-        vec!["listen_addresses", "config_file"]
+        vec!["listen_addresses", "systemd_socket", "config_file"]
     }
 
     fn read(&mut self, key: &str, node: &Node, path: &Path<'_>, report: &mut Report) {
         match key {
             "listen_addresses" => fields::texts(&mut self.listen_addresses, node, path, report),
+            "systemd_socket" => fields::flag(&mut self.systemd_socket, node, path, report),
             _ => fields::text(&mut self.config_file, node, path, report),
         }
     }
@@ -82,6 +84,7 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
     fields::mapping(&mut file, root, &Path::Root, report);
     let web = WebSettings {
         listen_addresses: listen_addresses(&file.web.listen_addresses, report),
+        systemd_socket: file.web.systemd_socket.value.unwrap_or(false),
         config_file: Some(&*file.web.config_file.value).filter(|name| !name.is_empty()).map(PathBuf::from),
     };
     let aws = file.aws.map(|(written, _)| resolve::aws(&written, options, report));
@@ -99,15 +102,20 @@ pub(super) fn settings(root: &Node, options: &LoadOptions, report: &mut Report) 
     Settings { dialect: Dialect::Native, web, state_dir, aws, gcp, agent }
 }
 
-fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<SocketAddr> {
+fn listen_addresses(written: &Texts, report: &mut Report) -> Vec<crate::model::Text> {
     let mut addresses = Vec::new();
     for (n, text) in written.value.iter().enumerate().filter(|(_, t)| !t.is_bad) {
-        let Some(address) = listen_address(&text.value) else {
-            let message = format!("{} is no address to listen at: write IP:PORT or :PORT", quoted(&text.value));
-            report.mistake(text.spot, format!("web.listen_addresses[{n}]"), message);
-            continue;
-        };
-        addresses.push(address);
+        // What else is wrong with a path shows when it is used.
+        let is_path = text.value.strip_prefix("unix:").is_some_and(|path| !path.is_empty());
+        match listen_address(&text.value) {
+            Some(address) => addresses.push(address.to_string().into()),
+            None if is_path => addresses.push(text.value.clone()),
+            None => {
+                let what = quoted(&text.value);
+                let message = format!("{what} is no address to listen at: write IP:PORT, :PORT or unix:PATH");
+                report.mistake(text.spot, format!("web.listen_addresses[{n}]"), message);
+            }
+        }
     }
     addresses
 }

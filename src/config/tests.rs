@@ -46,7 +46,7 @@ fn the_example_shows_the_defaults() {
     let custom = aws.jobs.iter().find(|j| &*j.name == "app").unwrap();
     assert_eq!(custom.timing, bare.jobs[0].timing);
     assert_eq!(custom.metrics_per_query, bare.jobs[0].metrics_per_query);
-    assert_eq!(loaded.settings.web.listen_addresses, ["0.0.0.0:5000".parse().unwrap()]);
+    assert_eq!(loaded.settings.web.listen_addresses, [Text::from("0.0.0.0:5000")]);
 }
 
 #[test]

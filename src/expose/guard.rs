@@ -1,8 +1,8 @@
 //! Who may ask, how often, and what every answer says besides: passwords, a rate, headers. Values and rules; the routes
 //! apply them (`expose/http/guarded.rs`).
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-/// Answers of the hash function that are remembered: it takes a tenth of a second by design, and scrapers come every few.
+use super::connection::Peer;
+
+/// Answers of the hash function that are remembered, of each kind: it takes a tenth of a second by design, and scrapers come every few.
 const MAX_REMEMBERED: usize = 1_000;
 /// Compared with when there is no such user, so that it takes as long: nobody learns who exists. It is the hash of nothing
 /// that anybody types.
@@ -38,33 +40,52 @@ pub struct Passwords {
     hashes: HashMap<String, String>,
     remembered: Mutex<Remembered>,
     /// One at a time: a flood of wrong passwords takes one core, not all.
-    turn: tokio::sync::Mutex<()>,
+    turn: Turn,
+    /// One of each peer waits for it: a flood from one place delays others by one comparison. Those that nobody waits in
+    /// are gone.
+    lanes: Mutex<HashMap<Peer, Weak<Turn>>>,
 }
 
-/// What came of earlier attempts, by the SHA-256 of all that was compared: no password stays in memory.
+type Turn = tokio::sync::Mutex<()>;
+
+/// What came of earlier attempts, by the SHA-256 of all that was compared: no password stays in memory. Apart, so that no
+/// number of wrong passwords makes the right one forgotten.
 #[derive(Default)]
 struct Remembered {
-    answers: HashMap<[u8; 32], bool>,
+    right: Digests,
+    wrong: Digests,
+}
+
+#[derive(Default)]
+struct Digests {
+    all: HashSet<[u8; 32]>,
     oldest_first: VecDeque<[u8; 32]>,
 }
 
 impl Passwords {
     /// Hashes that [`is_hash`] finds good.
     pub fn new(hashes: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { hashes: hashes.into_iter().collect(), remembered: Mutex::default(), turn: tokio::sync::Mutex::default() }
+        Self {
+            hashes: hashes.into_iter().collect(),
+            remembered: Mutex::default(),
+            turn: Turn::default(),
+            lanes: Mutex::default(),
+        }
     }
 
     /// Whether this is the user's password. A first attempt takes what bcrypt takes, also for a user that there is not.
-    pub async fn fit(&self, user: &str, password: &str) -> bool {
+    pub async fn fit(&self, peer: Peer, user: &str, password: &str) -> bool {
         let hash = self.hashes.get(user).map_or(NOBODY, String::as_str).to_owned();
         let key = digest(&[user, &hash, password]);
-        if let Some(known) = lock(&self.remembered).answers.get(&key) {
-            return *known;
+        if let Some(known) = lock(&self.remembered).get(&key) {
+            return known;
         }
+        let lane = self.lane(peer);
+        let _first_of_its_peer = lane.lock().await;
         let _turn = self.turn.lock().await;
         // Whoever had the turn before may have asked the same.
-        if let Some(known) = lock(&self.remembered).answers.get(&key) {
-            return *known;
+        if let Some(known) = lock(&self.remembered).get(&key) {
+            return known;
         }
         let (exists, password) = (self.hashes.contains_key(user), password.to_owned());
         let fits = spawn_blocking(move || bcrypt::verify(password, &hash).unwrap_or(false)).await.unwrap_or(false);
@@ -74,15 +95,33 @@ impl Passwords {
     }
 }
 
-impl Remembered {
-    fn keep(&mut self, key: [u8; 32], answer: bool) {
-        if self.answers.insert(key, answer).is_none() {
-            self.oldest_first.push_back(key);
+impl Passwords {
+    fn lane(&self, peer: Peer) -> Arc<Turn> {
+        let mut lanes = lock(&self.lanes);
+        if let Some(lane) = lanes.get(&peer).and_then(Weak::upgrade) {
+            return lane;
         }
-        if self.oldest_first.len() > MAX_REMEMBERED
-            && let Some(oldest) = self.oldest_first.pop_front()
+        lanes.retain(|_, lane| lane.strong_count() > 0);
+        let lane = Arc::new(Turn::default());
+        lanes.insert(peer, Arc::downgrade(&lane));
+        lane
+    }
+}
+
+impl Remembered {
+    fn get(&self, key: &[u8; 32]) -> Option<bool> {
+        if self.right.all.contains(key) { Some(true) } else { self.wrong.all.contains(key).then_some(false) }
+    }
+
+    fn keep(&mut self, key: [u8; 32], answer: bool) {
+        let digests = if answer { &mut self.right } else { &mut self.wrong };
+        if digests.all.insert(key) {
+            digests.oldest_first.push_back(key);
+        }
+        if digests.oldest_first.len() > MAX_REMEMBERED
+            && let Some(oldest) = digests.oldest_first.pop_front()
         {
-            self.answers.remove(&oldest);
+            digests.all.remove(&oldest);
         }
     }
 }
@@ -140,26 +179,52 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    const ONE: Peer = Peer::V4(std::net::Ipv4Addr::LOCALHOST);
+
     #[tokio::test]
     async fn only_the_right_password_of_the_right_user_fits() {
         let hash = bcrypt::hash("correct horse", 4).unwrap();
         let passwords = Passwords::new([("alice".to_owned(), hash)]);
         for _ in 0..2 {
-            assert!(passwords.fit("alice", "correct horse").await);
-            assert!(!passwords.fit("alice", "wrong").await);
-            assert!(!passwords.fit("bob", "correct horse").await);
-            assert!(!passwords.fit("", "").await);
+            assert!(passwords.fit(ONE, "alice", "correct horse").await);
+            assert!(!passwords.fit(ONE, "alice", "wrong").await);
+            assert!(!passwords.fit(ONE, "bob", "correct horse").await);
+            assert!(!passwords.fit(ONE, "", "").await);
         }
-        assert_eq!(lock(&passwords.remembered).answers.len(), 4, "each is hashed once");
+        let remembered = lock(&passwords.remembered);
+        assert_eq!((remembered.right.all.len(), remembered.wrong.all.len()), (1, 3), "each is hashed once");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_wrong_passwords_delays_others_by_one_comparison() {
+        let hash = bcrypt::hash("correct horse", 4).unwrap();
+        let passwords = Arc::new(Passwords::new([("alice".to_owned(), hash)]));
+        let mut flood = tokio::task::JoinSet::new();
+        for n in 0..200 {
+            let passwords = Arc::clone(&passwords);
+            flood.spawn(async move { passwords.fit(ONE, "alice", &n.to_string()).await });
+        }
+        tokio::task::yield_now().await;
+        assert!(passwords.fit(Peer::Local, "alice", "correct horse").await);
+        let before = lock(&passwords.remembered).wrong.all.len();
+        assert!(before < 100, "the right password waited for {before} wrong ones");
+        while let Some(fits) = flood.join_next().await {
+            assert!(!fits.unwrap());
+        }
+        assert!(lock(&passwords.lanes).values().all(|lane| lane.strong_count() == 0));
+        assert!(passwords.fit(Peer::V6([0; 4]), "alice", "correct horse").await);
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         let mut remembered = Remembered::default();
+        remembered.keep(digest(&["right"]), true);
         for n in 0..2 * MAX_REMEMBERED {
-            remembered.keep(digest(&[&n.to_string()]), true);
+            remembered.keep(digest(&[&n.to_string()]), false);
         }
-        assert_eq!((remembered.answers.len(), remembered.oldest_first.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
+        let wrong = &remembered.wrong;
+        assert_eq!((wrong.all.len(), wrong.oldest_first.len()), (MAX_REMEMBERED, MAX_REMEMBERED));
+        assert_eq!(remembered.get(&digest(&["right"])), Some(true), "no flood makes it forgotten");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! values.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,20 +18,21 @@ use axum::routing::{any, get, post};
 use axum::serve::Listener;
 use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::cache::{Exposition, Page, PageError, PagePart, Selection};
-use super::connection::{Doorkeeper, MAX_CONNECTIONS, PHASE_LIMIT, Seats};
+use super::connection::{Doorkeeper, Limits, Listening, MAX_CONNECTIONS, Seats};
 use super::guard::Guarding;
 use super::status::{self, Status};
 use super::tls::Stream;
 use crate::http1;
 use crate::model::Timestamp;
-use crate::telemetry::Share;
+use crate::telemetry::{Share, Telemetry};
 
+mod explained;
 mod guarded;
 
+pub use explained::Unexplained;
 pub use guarded::guarded;
 
 /// After the signal to stop, answers that are on their way get so much time.
@@ -57,11 +57,16 @@ pub struct Web {
     pub version: &'static str,
     /// Loads the configuration again; the error says why it cannot be used.
     pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
+    /// Why a metric is missing, in words; it calls the clouds.
+    pub explain: Explain,
     /// The steady time, by which jobs age.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Whose routes are there.
     pub manners: Manners,
 }
+
+/// See [`Web::explain`].
+pub type Explain = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String, Unexplained>> + Send + Sync>;
 
 /// In whose way requests are answered.
 #[derive(Clone)]
@@ -98,7 +103,8 @@ pub fn router(web: Web) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/leader", get(leader))
         .route("/-/reload", post(reload))
-        .route(status::API_PATH, get(status_json));
+        .route(status::API_PATH, get(status_json))
+        .route(status::EXPLAIN_PATH, post(explained::explain));
     let routes = match manners {
         Manners::Native => common
             .route("/", get(show_status))
@@ -121,17 +127,18 @@ pub fn router(web: Web) -> Router {
 /// Answers on all listeners until `shutdown`, over TLS where the guard has certificates; then finishes what it has begun,
 /// within limits.
 pub async fn serve(
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Listening>,
     router: Router,
     guarding: &Guarding,
+    telemetry: &Arc<Telemetry>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let seats = Seats::new(MAX_CONNECTIONS);
+    let seats = Seats::new(MAX_CONNECTIONS, Arc::clone(telemetry));
     let stop = CancellationToken::new();
     let servers = listeners.into_iter().map(|listener| {
-        let keeper = Doorkeeper::new(listener, Arc::clone(&seats), PHASE_LIMIT);
+        let keeper = Doorkeeper::new(listener, Arc::clone(&seats), Limits::default());
         let door = Door { keeper, guarding: Arc::clone(guarding) };
-        http1::serve(door, |_| router.clone(), stop.clone())
+        http1::serve(door, |stream| (router.clone(), stream.standing()), stop.clone())
     });
     let servers = join_all(servers);
     let ending = async {
@@ -153,19 +160,20 @@ struct Door {
 
 impl Listener for Door {
     type Io = Stream;
-    type Addr = SocketAddr;
+    /// From where somebody comes is the connection's to know.
+    type Addr = ();
 
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
-        let (connection, from) = self.keeper.admit().await;
+    async fn accept(&mut self) -> (Stream, ()) {
+        let connection = self.keeper.admit().await;
         let stream = match &self.guarding.load().tls {
             Some(config) => Stream::tls(connection, Arc::clone(config)),
             None => Stream::plain(connection),
         };
-        (stream, from)
+        (stream, ())
     }
 
-    fn local_addr(&self) -> std::io::Result<SocketAddr> {
-        self.keeper.local_address()
+    fn local_addr(&self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

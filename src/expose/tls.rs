@@ -18,7 +18,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
-use crate::expose::connection::Connection;
+use crate::expose::connection::{Connection, Standing};
+use crate::telemetry::Closing;
 
 mod clients;
 
@@ -220,7 +221,10 @@ fn curve_name(group: &dyn SupportedKxGroup) -> String {
 }
 
 /// A connection, with or without TLS.
-pub struct Stream(Inner);
+pub struct Stream {
+    inner: Inner,
+    standing: Arc<Standing>,
+}
 
 enum Inner {
     Plain(Connection),
@@ -234,21 +238,31 @@ enum Inner {
 impl Stream {
     /// As it is.
     pub fn plain(connection: Connection) -> Self {
-        Self(Inner::Plain(connection))
+        Self { standing: connection.standing(), inner: Inner::Plain(connection) }
     }
 
     /// With a handshake first.
     pub fn tls(connection: Connection, config: Arc<ServerConfig>) -> Self {
-        Self(Inner::Handshake(Box::new(TlsAcceptor::from(config).accept(connection))))
+        let standing = connection.standing();
+        Self { inner: Inner::Handshake(Box::new(TlsAcceptor::from(config).accept(connection))), standing }
+    }
+
+    /// The connection's, for whoever answers.
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.standing)
     }
 
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Inner::Handshake(accept) = &mut self.0 {
+        if let Inner::Handshake(accept) = &mut self.inner {
             match ready!(Pin::new(accept).poll(cx)) {
-                Ok(stream) => self.0 = Inner::Tls(Box::new(stream)),
+                Ok(stream) => self.inner = Inner::Tls(Box::new(stream)),
                 Err(error) => {
                     tracing::debug!(%error, "a TLS handshake failed");
-                    self.0 = Inner::Over;
+                    // What rustls objects to, but neither whoever leaves again nor whoever is too slow.
+                    if error.kind() == io::ErrorKind::InvalidData {
+                        self.standing.telemetry().closed(Closing::Tls);
+                    }
+                    self.inner = Inner::Over;
                     return Poll::Ready(Err(error));
                 }
             }
@@ -264,7 +278,7 @@ fn over<T>() -> Poll<io::Result<T>> {
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_handshake(cx))?;
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Plain(s) => Pin::new(s).poll_read(cx, buf),
             Inner::Tls(s) => Pin::new(s).poll_read(cx, buf),
             Inner::Handshake(_) | Inner::Over => over(),
@@ -275,7 +289,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_handshake(cx))?;
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Plain(s) => Pin::new(s).poll_write(cx, bytes),
             Inner::Tls(s) => Pin::new(s).poll_write(cx, bytes),
             Inner::Handshake(_) | Inner::Over => over(),
@@ -288,7 +302,7 @@ impl AsyncWrite for Stream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_handshake(cx))?;
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Plain(s) => Pin::new(s).poll_write_vectored(cx, slices),
             Inner::Tls(s) => Pin::new(s).poll_write_vectored(cx, slices),
             Inner::Handshake(_) | Inner::Over => over(),
@@ -296,7 +310,7 @@ impl AsyncWrite for Stream {
     }
 
     fn is_write_vectored(&self) -> bool {
-        match &self.0 {
+        match &self.inner {
             Inner::Plain(s) => s.is_write_vectored(),
             Inner::Tls(s) => s.is_write_vectored(),
             Inner::Handshake(_) | Inner::Over => false,
@@ -304,7 +318,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Plain(s) => Pin::new(s).poll_flush(cx),
             Inner::Tls(s) => Pin::new(s).poll_flush(cx),
             Inner::Handshake(_) | Inner::Over => Poll::Ready(Ok(())),
@@ -312,7 +326,7 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Plain(s) => Pin::new(s).poll_shutdown(cx),
             Inner::Tls(s) => Pin::new(s).poll_shutdown(cx),
             Inner::Handshake(_) | Inner::Over => Poll::Ready(Ok(())),

@@ -67,7 +67,8 @@ impl Server {
     /// Serves until it is dropped.
     pub(crate) async fn serve(self) {
         let routes = |stream: &SimStream| {
-            Router::new().fallback(handle).with_state((Arc::clone(&self.cloud), stream.connection().clone()))
+            let state = (Arc::clone(&self.cloud), stream.connection().clone());
+            (Router::new().fallback(handle).with_state(state), ())
         };
         http1::serve(SimListener::new(self.listener), routes, CancellationToken::new()).await;
     }

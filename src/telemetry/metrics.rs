@@ -193,8 +193,16 @@ const HTTP_REFUSED: Description = row(
     "raingauge_http_requests_refused_total",
     C,
     &["reason"],
-    "Requests refused by the web configuration: without the right password, or above the rate",
+    "Requests that were refused: by the web configuration, or because they were too large or no HTTP/1",
 );
+const HTTP_CLOSED: Description = row(
+    "raingauge_http_connections_closed_total",
+    C,
+    &["reason"],
+    "Connections closed on our side before they had served their purpose",
+);
+const HTTP_CONNECTIONS: Description =
+    row("raingauge_http_connections", G, &[], "Connections that are open now, over all listening sockets");
 const LEADER: Description =
     row("raingauge_leader", G, &[], "Whether this process calls the clouds: 0 while another one holds the lease");
 const LEASE_FAILURES: Description = row(
@@ -261,6 +269,8 @@ pub const METRICS: &[Description] = &[
     DOLLARS,
     DOLLARS_TODAY,
     HOST_FAILURES,
+    HTTP_CONNECTIONS,
+    HTTP_CLOSED,
     HTTP_REFUSED,
     JOB_AGE,
     JOB_FAILURES,
@@ -338,6 +348,8 @@ pub(super) struct Metrics {
     pub(super) dollars: Family<Labels<4>, Sum>,
     pub(super) page_renders: Family<Labels<3>, Counter>,
     pub(super) page_render_time: Family<Labels<3>, Sum>,
+    pub(super) http_closed: Family<Labels<1>, Counter>,
+    pub(super) http_connections: Gauge,
     pub(super) http_refused: Family<Labels<1>, Counter>,
     pub(super) leader: Gauge,
     pub(super) lease_failures: Family<Labels<1>, Counter>,
@@ -404,6 +416,8 @@ impl Metrics {
         register(r, &DOLLARS, &m.dollars);
         register(r, &PAGE_RENDERS, &m.page_renders);
         register(r, &PAGE_RENDER_TIME, &m.page_render_time);
+        register(r, &HTTP_CLOSED, &m.http_closed);
+        register(r, &HTTP_CONNECTIONS, &m.http_connections);
         register(r, &HTTP_REFUSED, &m.http_refused);
         register(r, &LEADER, &m.leader);
         register(r, &LEASE_FAILURES, &m.lease_failures);

@@ -56,6 +56,7 @@ fn busy(yace: bool) -> Telemetry {
     t.reload(true, now);
     t.page_rendered(PageLabels { format: "text", escaping: "dots", encoding: "gzip" }, took);
     t.refused(Refusal::Unauthorized);
+    t.closed(Closing::Displaced);
     t.lease_failed("conflict");
     t.state_ignored("damaged");
     t.host_failures(&[failure()]);

@@ -61,11 +61,40 @@ fn every_alert_is_seen_to_fire_and_to_be_quiet() {
     }
 }
 
-#[test]
-fn the_units_are_shut_in() {
+fn systemd_is_installed() -> bool {
     let mut attempt = Command::new("systemd-analyze");
     attempt.arg("--version");
-    if !is_installed("systemd-analyze", "Debian: apt-get install systemd", attempt) {
+    is_installed("systemd-analyze", "Debian: apt-get install systemd", attempt)
+}
+
+/// Put where they belong, with the program that was built.
+#[test]
+fn systemd_understands_the_units() {
+    if !systemd_is_installed() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("raingauge.service.d")).unwrap();
+    let units = ["raingauge.service", "raingauge-agent.service", "raingauge.socket"];
+    for file in units.into_iter().chain(["raingauge.service.d/socket.conf"]) {
+        let text = std::fs::read_to_string(deploy("systemd").join(file)).unwrap();
+        let text = text.replace("/usr/local/bin/raingauge", env!("CARGO_BIN_EXE_raingauge"));
+        std::fs::write(folder.path().join(file), text).unwrap();
+    }
+    let output = Command::new("systemd-analyze")
+        .args(["verify", "--man=no"])
+        .args(units.map(|unit| folder.path().join(unit)))
+        .output()
+        .unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    // What else is installed on this machine is not ours.
+    let ours: Vec<&str> = said.lines().filter(|line| line.contains("raingauge")).collect();
+    assert!(output.status.success() && ours.is_empty(), "{said}");
+}
+
+#[test]
+fn the_units_are_shut_in() {
+    if !systemd_is_installed() {
         return;
     }
     // The agent must see the host, so it is shut in a little less.

@@ -67,6 +67,7 @@ pub(crate) fn key(order: u32) -> SlotKey {
 pub(crate) struct Site {
     pub(crate) store: Arc<Store>,
     pub(crate) exposition: Arc<Exposition>,
+    pub(crate) telemetry: Arc<Telemetry>,
 }
 
 pub(crate) fn site(yace: bool) -> Site {
@@ -74,8 +75,8 @@ pub(crate) fn site(yace: bool) -> Site {
     let settings = TelemetrySettings { version: "1.2.3", started: NOW, yace, prices: vec![] };
     let telemetry = Arc::new(Telemetry::new(settings));
     let settings = ExpositionSettings { openmetrics: !yace };
-    let exposition = Arc::new(Exposition::new(Arc::clone(&store), telemetry, settings));
-    Site { store, exposition }
+    let exposition = Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), settings));
+    Site { store, exposition, telemetry }
 }
 
 /// The lines of a page that are not about raingauge itself.

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use raingauge::expose::connection::{Doorkeeper, Seats};
+use raingauge::expose::connection::{Doorkeeper, Limits, Seats};
 use raingauge::expose::guard::Guarding;
 use raingauge::expose::http::{Manners, Web, router, serve};
 use raingauge::expose::status::{JobStatus, Status};
+use raingauge::http1::Attendant as _;
 use raingauge::model::Cell;
+use raingauge::telemetry::{Format, Telemetry};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -46,15 +48,19 @@ async fn start(yace: bool) -> Server {
             let bad = bad.load(Ordering::Relaxed);
             Box::pin(async move { if bad { Err("line 3: no".to_owned()) } else { Ok(()) } })
         }),
+        explain: Arc::new(|metric| Box::pin(async move { Ok(metric) })),
         clock: Arc::new(|| NOW),
         manners: if yace { Manners::Yace } else { Manners::Native },
     };
     let listeners =
         vec![TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
     let address = listeners[1].local_addr().unwrap();
+    let listening = listeners.into_iter().map(Into::into).collect();
+    let telemetry = Arc::clone(&site.telemetry);
     let (stop, stopped) = oneshot::channel::<()>();
     let stopped = async move { drop(stopped.await) };
-    let task = tokio::spawn(async move { serve(listeners, router(web), &Guarding::default(), stopped).await });
+    let task =
+        tokio::spawn(async move { serve(listening, router(web), &Guarding::default(), &telemetry, stopped).await });
     Server { address, site, missing, bad_file, stop, task }
 }
 
@@ -234,42 +240,103 @@ async fn the_server_ends_although_idle_connections_are_open() {
 /// Long enough for a machine under load to do something in between, short enough to wait for.
 const SHORT_PHASE: Duration = Duration::from_millis(100);
 
-async fn door(places: usize, phase_limit: Duration) -> (Doorkeeper, SocketAddr) {
+/// One that nobody waits for.
+const LONG_PHASE: Duration = Duration::from_secs(3600);
+const LONG: Limits = Limits { first_byte: LONG_PHASE, request: LONG_PHASE, answer: LONG_PHASE };
+
+async fn door(places: usize, limits: Limits) -> (Doorkeeper, SocketAddr, Arc<Telemetry>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    (Doorkeeper::new(listener, Seats::new(places), phase_limit), address)
+    let telemetry = site(false).telemetry;
+    (Doorkeeper::new(listener.into(), Seats::new(places, Arc::clone(&telemetry)), limits), address, telemetry)
+}
+
+fn closed(telemetry: &Telemetry) -> Vec<String> {
+    let page = telemetry.encode(NOW, Format::Text);
+    let lines = page.lines().filter_map(|line| line.strip_prefix("raingauge_http_connections_closed_total"));
+    lines.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn whoever_says_nothing_is_cut_off() {
+    let (mut door, address, telemetry) = door(1, Limits { first_byte: SHORT_PHASE, ..LONG }).await;
+    let _client = TcpStream::connect(address).await.unwrap();
+    let error = door.admit().await.read_u8().await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert_eq!(closed(&telemetry), ["{reason=\"silent\"} 1"]);
 }
 
 #[tokio::test]
 async fn a_request_that_never_ends_is_cut_off() {
-    let (mut door, address) = door(1, SHORT_PHASE).await;
+    let (mut door, address, telemetry) = door(1, Limits { request: SHORT_PHASE, ..LONG }).await;
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"GET /metr").await.unwrap();
-    let (mut connection, _) = door.admit().await;
+    let mut connection = door.admit().await;
     let mut bytes = vec![];
     let error = connection.read_to_end(&mut bytes).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
     assert_eq!(bytes, b"GET /metr");
+    assert_eq!(closed(&telemetry), ["{reason=\"slow_request\"} 1"]);
 }
 
 #[tokio::test]
 async fn an_answer_that_is_never_read_is_cut_off() {
-    let (mut door, address) = door(1, SHORT_PHASE).await;
-    let _client = TcpStream::connect(address).await.unwrap();
-    let (mut connection, _) = door.admit().await;
+    let (mut door, address, telemetry) = door(1, Limits { answer: SHORT_PHASE, ..LONG }).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"x").await.unwrap();
+    let mut connection = door.admit().await;
+    connection.read_u8().await.unwrap();
+    connection.standing().heard();
     let much = vec![b'x'; 64 * 1024 * 1024];
     let error = connection.write_all(&much).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+    assert_eq!(closed(&telemetry), ["{reason=\"slow_reader\"} 1"]);
+}
+
+/// A handshake of TLS writes, too: that must not look like an answer.
+#[tokio::test]
+async fn what_is_written_before_a_request_is_no_answer() {
+    let (mut door, address, telemetry) = door(1, Limits { request: SHORT_PHASE, ..LONG }).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"hello").await.unwrap();
+    let mut connection = door.admit().await;
+    connection.read_exact(&mut [0; 5]).await.unwrap();
+    connection.write_all(b"hello yourself").await.unwrap();
+    assert_eq!(connection.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    assert_eq!(closed(&telemetry), ["{reason=\"slow_request\"} 1"]);
+}
+
+/// Each phase has its time anew, however quickly they follow each other; and idling is no offence.
+#[tokio::test(start_paused = true)]
+async fn a_connection_in_use_is_kept() {
+    let limits = Limits { answer: Duration::from_secs(180), ..LONG };
+    let (mut door, address, telemetry) = door(1, limits).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"x").await.unwrap();
+    let mut connection = door.admit().await;
+    for _ in 0..5 {
+        connection.read_u8().await.unwrap();
+        connection.standing().heard();
+        connection.write_all(b"y").await.unwrap();
+        let idle = tokio::time::timeout(Duration::from_secs(100), connection.read_u8()).await;
+        assert!(idle.is_err(), "{idle:?}");
+        client.write_all(b"x").await.unwrap();
+    }
+    connection.read_u8().await.unwrap();
+    connection.standing().heard();
+    connection.write_all(b"y").await.unwrap();
+    assert_eq!(connection.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    assert_eq!(closed(&telemetry), [""; 0]);
 }
 
 #[tokio::test]
 async fn whoever_is_silent_makes_room_for_the_next() {
-    let (mut door, address) = door(1, Duration::from_secs(3600)).await;
+    let (mut door, address, telemetry) = door(1, LONG).await;
     let _clients = (TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap());
-    let (mut first, _) = door.admit().await;
-    let first = tokio::spawn(async move { first.read_u8().await.unwrap_err().kind() });
+    let first = door.admit().await;
     door.admit().await;
-    assert_eq!(first.await.unwrap(), std::io::ErrorKind::TimedOut);
+    first.standing().dismissed().await;
+    assert_eq!(closed(&telemetry), ["{reason=\"displaced\"} 1"]);
 }
 
 /// The crowd of the issue, as far as a test's file descriptors go: many more connections than places.

@@ -153,8 +153,13 @@ pub(crate) const LIBRARIES: &[Library] = &[
     },
     Library {
         paths: &["rustix"],
-        only_in: &["host/root.rs", "host/root/"],
-        why: "one place asks the kernel about the host",
+        only_in: &["host/root.rs", "host/root/", "app/listen/inherited.rs"],
+        why: "one place asks the kernel about the host, one about sockets that it did not open",
+    },
+    Library {
+        paths: &["listenfd"],
+        only_in: &["app/listen/inherited.rs"],
+        why: "one place takes over what somebody else has opened",
     },
     Library {
         paths: &["std::env"],

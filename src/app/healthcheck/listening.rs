@@ -3,13 +3,24 @@
 use std::collections::HashSet;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The state of a listening socket in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
+/// The flag of a listening socket in `/proc/net/unix`.
+const ACCEPTS: u32 = 0x1_0000;
 
-/// The addresses on which other processes with the executable of process `own` listen, as this machine reaches them.
-pub(super) fn of_this_program(proc: &Path, own: u32) -> Vec<SocketAddr> {
+/// Where somebody listens, as this machine reaches it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// An address and a port.
+    Net(SocketAddr),
+    /// A unix socket.
+    File(PathBuf),
+}
+
+/// Where other processes with the executable of process `own` listen.
+pub(super) fn of_this_program(proc: &Path, own: u32) -> Vec<Place> {
     let Ok(program) = fs::read_link(proc.join(own.to_string()).join("exe")) else { return Vec::new() };
     let Ok(processes) = fs::read_dir(proc) else { return Vec::new() };
     let others = processes.flatten().map(|entry| entry.path()).filter(|path| {
@@ -17,8 +28,10 @@ pub(super) fn of_this_program(proc: &Path, own: u32) -> Vec<SocketAddr> {
         id.is_some_and(|id: u32| id != own) && fs::read_link(path.join("exe")).is_ok_and(|exe| exe == program)
     });
     let sockets: HashSet<String> = others.flat_map(|path| sockets(&path)).collect();
-    let tables = ["net/tcp", "net/tcp6"].map(|table| fs::read_to_string(proc.join(table)).unwrap_or_default());
-    let mut found: Vec<SocketAddr> = tables.iter().flat_map(|table| listening(table, &sockets)).collect();
+    let [tcp, tcp6, unix] =
+        ["net/tcp", "net/tcp6", "net/unix"].map(|table| fs::read_to_string(proc.join(table)).unwrap_or_default());
+    let net = [tcp, tcp6].into_iter().flat_map(|table| listening(&table, &sockets)).map(Place::Net);
+    let mut found: Vec<Place> = net.chain(files(&unix, &sockets).into_iter().map(Place::File)).collect();
     found.sort();
     found.dedup();
     found
@@ -43,6 +56,21 @@ fn listening(table: &str, inodes: &HashSet<String>) -> Vec<SocketAddr> {
         _ => found,
     })
     .collect()
+}
+
+/// The same in the table of unix sockets: `Num: RefCount Protocol Flags Type St Inode Path`. Those without a file are left out.
+fn files(table: &str, inodes: &HashSet<String>) -> Vec<PathBuf> {
+    let rows = table.lines().skip(1).filter_map(|line| {
+        let (mut rest, mut fields) = (line, [""; 7]);
+        for field in &mut fields {
+            (*field, rest) = rest.trim_start().split_once(' ')?;
+        }
+        let [_, _, _, flags, _, _, inode] = fields;
+        let accepts = u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & ACCEPTS != 0);
+        // A path may have spaces.
+        (accepts && inodes.contains(inode) && !rest.starts_with('@')).then(|| PathBuf::from(rest))
+    });
+    rows.collect()
 }
 
 /// `0100007F:1388`, or the same with 32 digits: words of the machine's byte order, and a port.
@@ -81,6 +109,19 @@ mod tests {
         for wrong in ["", ":", "0100007F", "XX:1", "0100007F0100007F:1"] {
             assert_eq!(address(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn listening_unix_sockets_are_found() {
+        let table = "Num       RefCount Protocol Flags    Type St Inode Path\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 111 /run/rain gauge.sock\n\
+            0000000000000000: 00000003 00000000 00000000 0001 03 222 /run/connected.sock\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 333 /run/other.sock\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01 444\n\
+            0000000000000000: 00000002 00000000 00010000 0001 01  555 @abstract\n\
+            nonsense\n";
+        let inodes = ["111", "222", "444", "555"].map(str::to_owned).into();
+        assert_eq!(files(table, &inodes), [Path::new("/run/rain gauge.sock")]);
     }
 
     #[test]

@@ -1,20 +1,28 @@
-//! The guard, applied: every request on every path passes here first.
+//! The guard, applied: every request on every path passes here first. Its body is read here, as far as it is small, whether its
+//! route takes one or not; that keeps the connection usable, and nobody's memory grows.
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::text;
+use crate::expose::connection::Peer;
 use crate::expose::guard::{Guard, Guarding};
 use crate::telemetry::{Refusal, Telemetry};
+
+/// Bytes of a body that is read.
+const MAX_BODY_BYTES: u64 = 8 * 1024;
 
 #[derive(Clone)]
 struct Gatehouse {
@@ -29,9 +37,14 @@ pub fn guarded(router: Router, guarding: Guarding, telemetry: Arc<Telemetry>) ->
 
 async fn pass(State(house): State<Gatehouse>, request: Request, next: Next) -> Response {
     let guard = house.guarding.load_full();
-    let mut response = match refusal(&guard, request.headers()).await {
-        None => next.run(request).await,
-        Some(refusal) => {
+    let (head, body) = request.into_parts();
+    let body = match refusal(&guard, &head).await {
+        None => read(body).await,
+        Some(refused) => Err(refused),
+    };
+    let mut response = match body {
+        Ok(body) => next.run(Request::from_parts(head, Body::from(body))).await,
+        Err(refusal) => {
             house.telemetry.refused(refusal);
             refused(refusal)
         }
@@ -44,13 +57,31 @@ async fn pass(State(house): State<Gatehouse>, request: Request, next: Next) -> R
     response
 }
 
-async fn refusal(guard: &Guard, headers: &HeaderMap) -> Option<Refusal> {
+async fn refusal(guard: &Guard, head: &Parts) -> Option<Refusal> {
     if guard.rate.as_ref().is_some_and(|rate| !rate.admits(Instant::now())) {
         return Some(Refusal::TooMany);
     }
     let passwords = guard.passwords.as_ref()?;
-    let Some((user, password)) = credentials(headers) else { return Some(Refusal::Unauthorized) };
-    if passwords.fit(&user, &password).await { None } else { Some(Refusal::Unauthorized) }
+    let Some((user, password)) = credentials(&head.headers) else { return Some(Refusal::Unauthorized) };
+    // Whoever does not come by a connection is one more peer.
+    let peer = head.extensions.get().copied().unwrap_or(Peer::Local);
+    if passwords.fit(peer, &user, &password).await { None } else { Some(Refusal::Unauthorized) }
+}
+
+/// Reads a body to its end, or to where it is too large. One that says its length is not read at all then.
+async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
+    if body.size_hint().lower() > MAX_BODY_BYTES {
+        return Err(Refusal::TooLarge);
+    }
+    let (mut pieces, mut read) = (body.into_data_stream(), Vec::new());
+    // Where a body breaks off, so does the connection.
+    while let Some(Ok(piece)) = pieces.next().await {
+        read.extend_from_slice(&piece);
+        if u64::try_from(read.len()).unwrap_or(u64::MAX) > MAX_BODY_BYTES {
+            return Err(Refusal::TooLarge);
+        }
+    }
+    Ok(read)
 }
 
 /// `Authorization: Basic …`, RFC 7617.
@@ -69,5 +100,7 @@ fn refused(refusal: Refusal) -> Response {
             let challenge = [(WWW_AUTHENTICATE, "Basic realm=\"raingauge\"")];
             (challenge, text(StatusCode::UNAUTHORIZED, "Unauthorized\n")).into_response()
         }
+        Refusal::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"),
+        Refusal::Malformed => text(StatusCode::BAD_REQUEST, "this is no request\n"),
     }
 }
