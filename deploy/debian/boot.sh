@@ -9,7 +9,7 @@
 set -euo pipefail
 here=$(realpath "$(dirname "$0")")
 deb=$(realpath "$1")
-BOUND_SECONDS=120
+BOUND_SECONDS=300
 
 groups=$(findmnt --noheadings --output TARGET --types cgroup2 | head -n 1)
 if [ -z "$groups" ] || ! mkdir "$groups/raingauge-boot-$$" 2>/dev/null; then
@@ -38,8 +38,11 @@ cd "$WORK/copy"
 mkdir changes work root
 mount -t overlay -o "lowerdir=/,upperdir=$PWD/changes,workdir=$PWD/work" overlay root
 cd root
+# Read-only what is not of the copy alone: the kernel's settings and devices.
 mount -t proc proc proc
-mount -t sysfs sysfs sys
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro proc/sys
+mount -t sysfs -o ro sysfs sys
 mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=0755 run run
 mount -t tmpfs -o mode=0755 dev dev
