@@ -70,7 +70,7 @@ cd "$work"
 apt-get download -qq docker-registry || { apt-get update -q && apt-get download -qq docker-registry; }
 dpkg-deb --extract docker-registry_*.deb .
 cd - >/dev/null
-"$work/usr/bin/docker-registry" serve "$work/registry.yml" &
+"$work/usr/bin/docker-registry" serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
 until curl -sf "http://$registry/v2/" >/dev/null; do
     kill -0 "$!"
     sleep 0.1
