@@ -12,8 +12,6 @@
 #
 # It takes BuildKit (Docker 23 or newer). A release gives what it has built already in the place of the stage `build`
 # (--build-context build=FOLDER, docs/releasing.md), so that its images and its archives have the same programs.
-# (For buildah; BuildKit knows it here. No defaults, neither here nor below: they would win over what --platform says.)
-ARG TARGETARCH
 FROM --platform=$BUILDPLATFORM rust:1.95.0-bookworm AS build
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -21,6 +19,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
+# No default: it would win over what --platform says.
 ARG TARGETPLATFORM
 RUN case "$TARGETPLATFORM" in \
       linux/amd64*) target=x86_64-unknown-linux-musl ;; \
@@ -30,7 +29,7 @@ RUN case "$TARGETPLATFORM" in \
     esac \
  && deploy/image/build.sh "$target" "/image/$TARGETPLATFORM"
 
-# What lies below the tree, for each processor.
+# What lies below the tree, for each processor. (BuildKit knows TARGETARCH here; an ARG at the top would empty it.)
 FROM scratch AS below-amd64
 FROM scratch AS below-arm64
 FROM debian:bookworm-slim AS below-arm

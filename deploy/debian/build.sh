@@ -31,7 +31,7 @@ file 0644 deploy/completions/raingauge.bash usr/share/bash-completion/completion
 file 0644 deploy/completions/_raingauge usr/share/zsh/vendor-completions/_raingauge
 file 0644 deploy/completions/raingauge.fish usr/share/fish/vendor_completions.d/raingauge.fish
 # The same units that others copy by hand, without the words about that, and with Debian's place of the program.
-for unit in deploy/systemd/*.service; do
+for unit in deploy/systemd/*.service deploy/systemd/*.socket; do
     mkdir -p "$root/usr/lib/systemd/system"
     sed -e '1,/^\[Unit\]/{/^#/d}' -e 's|/usr/local/bin/|/usr/bin/|' "$unit" >"$root/usr/lib/systemd/system/$(basename "$unit")"
 done
@@ -39,6 +39,8 @@ file 0644 deploy/debian/raingauge.yml etc/raingauge/raingauge.yml
 doc=usr/share/doc/raingauge
 file 0644 deploy/debian/copyright "$doc/copyright"
 file 0644 config.example.yml "$doc/examples/config.example.yml"
+# Not beside the service: there it would need the socket from then on.
+file 0644 deploy/systemd/raingauge.service.d/socket.conf "$doc/examples/raingauge.service.d/socket.conf"
 file 0755 deploy/amazon-cloudwatch-agent-ctl "$doc/examples/amazon-cloudwatch-agent-ctl"
 zipped CHANGELOG.md "$doc/CHANGELOG.md"
 if [ -n "${THIRD_PARTY:-}" ]; then zipped "$THIRD_PARTY" "$doc/third-party-licences.txt"; fi
@@ -50,8 +52,10 @@ raingauge ($version) stable; urgency=medium
  -- $MAINTAINER  $(date -uR -d "@$SOURCE_DATE_EPOCH")
 EOF
 depends=ca-certificates
+scripts="postinst prerm postrm"
 if [ "$architecture" = armhf ]; then
     depends="$depends, libc6 (>= 2.31)" # GLIBC_VERSION of deploy/image/build.sh
+    scripts="$scripts preinst"
 else
     file 0644 deploy/debian/lintian-overrides usr/share/lintian/overrides/raingauge
 fi
@@ -61,7 +65,7 @@ sums=$(cd "$root" && find . -type f ! -path './etc/*' -printf '%P\n' | LC_ALL=C 
 install -d "$root/DEBIAN"
 echo "$sums" >"$root/DEBIAN/md5sums"
 echo /etc/raingauge/raingauge.yml >"$root/DEBIAN/conffiles"
-for script in postinst prerm postrm; do install -m 0755 "deploy/debian/$script" "$root/DEBIAN/$script"; done
+for script in $scripts; do install -m 0755 "deploy/debian/$script" "$root/DEBIAN/$script"; done
 cat >"$root/DEBIAN/control" <<EOF
 Package: raingauge
 Version: $version

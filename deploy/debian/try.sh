@@ -63,6 +63,7 @@ for unit in raingauge raingauge-agent; do
     while read -r program; do [ -x "root$program" ] || fail "$unit names $program"; done \
         < <(grep -oE '^Exec[A-Za-z]+=[^ ]+' "root/usr/lib/systemd/system/$unit.service" | cut -d= -f2)
 done
+inside /usr/bin/systemd-analyze verify /usr/lib/systemd/system/raingauge.socket
 inside bash -n /usr/share/bash-completion/completions/raingauge
 [ "$(find root/usr/share/man/man1 -name 'raingauge*.1.gz' | wc -l)" -gt 8 ] || fail "manual pages are missing"
 

@@ -18,6 +18,13 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 buildah=(buildah --root "$storage" --runroot "$storage/run" --storage-driver vfs)
 base=()
 if [ -n "${ARMV7_BASE:-}" ]; then base=(--build-context "debian:bookworm-slim=container-image://$ARMV7_BASE"); fi
+# A repository on this machine, for a test, has no certificate.
+plain=()
+case $repository in 127.0.0.1:*) plain=(--tls-verify=false) ;; esac
+digest=target/release-digest
+# BuildKit knows TARGETARCH in a FROM, and loses it when told of it; buildah has to be told.
+dockerfile=target/Dockerfile.buildah
+sed '1i ARG TARGETARCH' Dockerfile >"$dockerfile"
 
 : >target/release-images.txt
 for image in raingauge yace stackdriver_exporter; do
@@ -25,17 +32,22 @@ for image in raingauge yace stackdriver_exporter; do
         raingauge) tag=$version moving=latest ;;
         *) tag=$version-$image moving=$image ;;
     esac
+    # An image list that is there already would be added to.
+    "${buildah[@]}" rmi "localhost/raingauge:$tag" >/dev/null 2>&1 || true
     # docker: the other format has no health checks. Nothing runs inside, so no emulation is needed.
     "${buildah[@]}" bud --quiet --isolation chroot --format docker --timestamp "$SOURCE_DATE_EPOCH" --identity-label=false \
         --label "org.opencontainers.image.version=$version" --label "org.opencontainers.image.revision=$(git rev-parse HEAD)" \
         --platform linux/amd64,linux/arm64,linux/arm/v7 --build-context build=target/release-trees "${base[@]}" \
-        --target "$image" --manifest "localhost/raingauge:$tag" .
+        --file "$dockerfile" --target "$image" --manifest "localhost/raingauge:$tag" .
     if [ -z "$repository" ]; then continue; fi
     tags=("$tag")
     if [ "$version" = "${version%-*}" ]; then tags+=("$moving"); fi
     for pushed in "${tags[@]}"; do
-        "${buildah[@]}" manifest push --all --format v2s2 --digestfile target/digest "localhost/raingauge:$tag" \
+        rm -f "$digest"
+        "${buildah[@]}" manifest push --quiet --all --format v2s2 --digestfile "$digest" "${plain[@]}" "localhost/raingauge:$tag" \
             "docker://$repository:$pushed"
+        # buildah 1.28 ends with 0 where it could not reach the repository.
+        [ -s "$digest" ] || { echo "$repository:$pushed was not pushed" >&2 && exit 1; }
     done
-    echo "$repository@$(cat target/digest)" >>target/release-images.txt
+    echo "$repository@$(cat "$digest")" >>target/release-images.txt
 done

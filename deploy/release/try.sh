@@ -3,8 +3,9 @@
 #
 #   deploy/release/try.sh VERSION FOLDER
 #
-# Needs root, and Debian's buildah, libc6-armhf-cross, lintian and qemu-user-static. Nothing is fetched: the armv7 image lies on a
-# stand-in for debian:bookworm-slim (the C library and the links of a merged /usr).
+# Needs root, and Debian's buildah, libc6-armhf-cross, lintian and qemu-user-static. Fetched is only Debian's docker-registry, which is
+# not installed: it would take port 5000 from then on. The armv7 image lies on a stand-in for debian:bookworm-slim (the C library, and
+# the links of a merged /usr).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -12,7 +13,8 @@ version=$1
 folder=$(realpath "$2")
 trees=target/release-trees/image/linux
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+registry=127.0.0.1:5918
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
 fail() { echo "try.sh: $1" >&2 && exit 1; }
 
 echo "--- sums"
@@ -42,6 +44,13 @@ cmp "$work/again/"*.deb "$folder/raingauge_${version/-/\~}_amd64.deb"
 
 echo "--- the package: install, upgrade, remove, purge"
 deploy/debian/try.sh "$folder/raingauge_${version/-/\~}_amd64.deb"
+status=0
+deploy/debian/boot.sh "$folder/raingauge_${version/-/\~}_amd64.deb" || status=$?
+case $status in
+    0) ;;
+    77) echo "not checked: the package under a real systemd (see above)" ;;
+    *) exit "$status" ;;
+esac
 
 echo "--- container images"
 storage=$work/storage
@@ -51,7 +60,37 @@ ln -s usr/bin usr/lib "$work/stand-in/"
 cp -a /usr/arm-linux-gnueabihf/lib "$work/stand-in/usr/"
 printf 'FROM scratch\nCOPY . /\n' >"$work/Dockerfile"
 "${buildah[@]}" bud --quiet --isolation chroot --platform linux/arm/v7 --file "$work/Dockerfile" --tag stand-in "$work/stand-in"
-ARMV7_BASE=localhost/stand-in deploy/release/images.sh "$version" "$storage"
+cat >"$work/registry.yml" <<EOF
+version: 0.1
+log: { level: error, accesslog: { disabled: true } }
+storage: { filesystem: { rootdirectory: $work/registry } }
+http: { addr: $registry, secret: of-this-test }
+EOF
+cd "$work"
+apt-get download -qq docker-registry || { apt-get update -q && apt-get download -qq docker-registry; }
+dpkg-deb --extract docker-registry_*.deb .
+cd - >/dev/null
+"$work/usr/bin/docker-registry" serve "$work/registry.yml" >"$work/registry.log" 2>&1 &
+until curl -sf "http://$registry/v2/" >/dev/null; do
+    kill -0 "$!"
+    sleep 0.1
+done
+ARMV7_BASE=localhost/stand-in deploy/release/images.sh "$version" "$storage" "$registry/raingauge"
+# What was pushed, under each name: three processors, and the digest that is signed.
+while read -r tags image; do
+    for tag in ${tags//,/ }; do
+        platforms=$(curl -sf --dump-header "$work/head" --header "Accept: application/vnd.docker.distribution.manifest.list.v2+json" \
+            "http://$registry/v2/raingauge/manifests/$tag" | grep -oE '"architecture":"[a-z0-9]+"' | sort | tr -d '\n')
+        [ "$platforms" = '"architecture":"amd64""architecture":"arm""architecture":"arm64"' ] || fail "$tag has $platforms"
+        grep -qiF "docker-content-digest: ${image#*@}" "$work/head" || fail "$tag is not $image"
+        echo "$tag: $image"
+    done
+done < <(paste -d ' ' - target/release-images.txt <<EOF
+$version,latest
+$version-yace,yace
+$version-stackdriver_exporter,stackdriver_exporter
+EOF
+)
 
 # of TAG PLATFORM: a container of the image, not started.
 of() { "${buildah[@]}" from --pull-never --platform "$2" "localhost/raingauge:$1"; }
