@@ -30,6 +30,7 @@ use crate::expose::http::{self, Manners, Web};
 use crate::expose::status::Configuration;
 use crate::host::root::Root;
 use crate::model::{Text, Timestamp};
+use crate::secret::masked;
 use crate::state::StateDir;
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
@@ -487,7 +488,10 @@ impl Daemon {
             leader: Arc::new(move || membership.role()),
             status: Arc::new(move || daemon.status()),
             version: env!("CARGO_PKG_VERSION"),
-            reload,
+            reload: Arc::new(move || {
+                let answer = reload();
+                Box::pin(async move { answer.await.map_err(|why| masked(&why).into_owned()) })
+            }),
             manners: self.manners(),
             clock: Arc::new(move || clock.read().steady),
         }

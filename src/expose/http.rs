@@ -27,6 +27,7 @@ use super::status::{self, Status};
 use super::tls::Stream;
 use crate::http1;
 use crate::model::Timestamp;
+use crate::secret::masked;
 use crate::telemetry::{Share, Telemetry};
 
 mod guarded;
@@ -268,6 +269,7 @@ async fn show_status(State(web): State<Arc<Web>>) -> Response {
         Manners::Stackdriver(site) => ("../", site.cloud_path.as_str()),
     };
     let html = status::html(&(web.status)(), to_root, metrics);
+    let html = masked(&html).into_owned();
     let headers = [
         (CONTENT_TYPE, HTML),
         (CACHE_CONTROL, "no-store"),
@@ -280,7 +282,7 @@ async fn show_status(State(web): State<Arc<Web>>) -> Response {
 
 async fn status_json(State(web): State<Arc<Web>>) -> Response {
     let headers = [(CONTENT_TYPE, JSON), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    (headers, status::json(&(web.status)())).into_response()
+    (headers, masked(&status::json(&(web.status)())).into_owned()).into_response()
 }
 
 async fn leader(State(web): State<Arc<Web>>) -> Response {
