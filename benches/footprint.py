@@ -27,7 +27,8 @@ def agent_section(endpoint):
 
 
 def start(arguments, endpoint, stderr):
-    env = {**os.environ, "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "AKSIM000000000000", "AWS_SECRET_ACCESS_KEY": "simulated",
+    # Nothing of the caller's environment: a certificate bundle in it would be loaded as well.
+    env = {"PATH": os.environ["PATH"], "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "AKSIM000000000000", "AWS_SECRET_ACCESS_KEY": "simulated",
            "AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true"}
     return subprocess.Popen(arguments, env=env, stdout=subprocess.DEVNULL, stderr=stderr)
 

@@ -32,8 +32,10 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
+use tokio::runtime::Builder;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{self, Command, Log, Outside, PlanOptions, StackdriverRun, YaceRun};
@@ -55,6 +57,9 @@ const OTHER_AGENT_CONFIGS: [&str; 2] =
 const AGENT_CONFIG_VARIABLE: &str = "CW_CONFIG_CONTENT";
 /// More threads than this only cost memory: a bridge waits most of the time.
 const MAX_THREADS: usize = 4;
+/// An agent's threads for files and name look-ups; kept, since each new one would take new memory.
+const AGENT_BLOCKING_THREADS: usize = 2;
+const AGENT_KEEPS_THREADS: Duration = Duration::from_secs(3_600);
 
 /// Runs a command line, the program's name first, and returns the exit status. Errors are on stderr already.
 pub fn execute(args: impl Iterator<Item = OsString>) -> u8 {
@@ -159,7 +164,8 @@ fn explain_file(metric: &str, config: &Path, is_rich: bool) -> anyhow::Result<u8
         let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment), None);
         let clock = crate::clock::Clock::system();
         let question = explain::Question { metric, settings: &settings, clouds: &clouds, clock: &clock, is_rich };
-        explain::explain(&question, &mut stdout()).await
+        let explained = explain::explain(&question, &mut stdout()).await?;
+        Ok(if explained.is_there { 0 } else { EXIT_FAILED })
     })
 }
 
@@ -222,7 +228,8 @@ fn daemon(options: RunOptions) -> anyhow::Result<u8> {
     let started = match run::load(&options) {
         Ok(loaded) => {
             let inherited = inherited(options.systemd_socket || loaded.settings.web.systemd_socket)?;
-            in_runtime(async { Ok(run(options, loaded, inherited).await) })?
+            let builder = if options.agent.is_some() { one_thread() } else { some_threads() };
+            within(builder, async { Ok(run(options, loaded, inherited).await) })?
         }
         Err(mistakes) => Err(mistakes.into()),
     };
@@ -257,16 +264,30 @@ fn world(seed: u64, resources: u32, services: &[String]) -> anyhow::Result<World
 }
 
 fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .build()
-        .context("failed to start the runtime")?;
+    within(some_threads(), work)
+}
+
+fn within<T>(mut builder: Builder, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = builder.enable_all().build().context("failed to start the runtime")?;
     let result = runtime.block_on(work);
     // Workers that still compute are not waited for: their results would go nowhere.
     runtime.shutdown_background();
     result
+}
+
+fn some_threads() -> Builder {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS));
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads);
+    builder
+}
+
+/// An agent computes for a millisecond a minute: what a thread's own heap takes is worth more. It reads the host from yet
+/// another thread ([`crate::host::guard`]), so nothing that hangs there holds it up.
+fn one_thread() -> Builder {
+    let mut builder = Builder::new_current_thread();
+    builder.max_blocking_threads(AGENT_BLOCKING_THREADS).thread_keep_alive(AGENT_KEEPS_THREADS);
+    builder
 }
 
 fn start_log(log: Log, yace: bool) -> anyhow::Result<()> {

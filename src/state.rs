@@ -14,6 +14,8 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
+use crate::model::fnv1a;
+
 mod segment;
 
 pub use segment::Segment;
@@ -83,11 +85,11 @@ impl DocumentName {
         }
         Self(format!("{kind}-{}-{:016x}", shown.trim_matches('-'), fnv1a(key.as_bytes())))
     }
-}
 
-/// FNV-1a, 64 bits: names must be the same in every build, which the standard library's hasher does not promise.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    /// As its file is called.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl StateDir {

@@ -17,6 +17,8 @@
 mod demo;
 #[path = "deploy/files.rs"]
 mod files;
+#[path = "deploy/image.rs"]
+mod image;
 #[path = "deploy/kubernetes.rs"]
 mod kubernetes;
 #[path = "partners/processes.rs"]

@@ -219,6 +219,58 @@ async fn failures_are_shown_with_their_fix() {
     assert_eq!(texts(&mut browser, "#rows tr.job b").len(), 2);
 }
 
+const JSON: &str = "application/json";
+
+/// Status and text of the answer to a question.
+async fn explained(url: &str, kind: &str, body: &str) -> (u16, String) {
+    raingauge::aws::crypto::install();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client.post(format!("{url}/api/v1/explain")).header("Content-Type", kind).body(body.to_owned());
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_metric_is_explained_on_the_page() {
+    let cloud = SimCloud::start(WorldSpec::empty().with(Kind::Sqs, 2), Clock::system()).await.unwrap();
+    let bridge = TestBridge::start(&cloud, CONFIG).await;
+    wait_until("the first job is good", async || {
+        let status = status(&bridge.url).await;
+        (status["jobs"][0]["state"] == "good").then_some(()).ok_or(status.to_string())
+    })
+    .await;
+    // Another site's page can make a browser send text, but not JSON.
+    let question = r#"{"metric": "aws_sqs_number_of_messages_sent_maximum"}"#;
+    assert_eq!(explained(&bridge.url, "text/plain", question).await.0, 415);
+    for (bad, says) in [("{", "this is not"), (r#"{"metrics": 1}"#, "missing field"), (r#"{"metric": "a{b"}"#, "a{b")] {
+        let (code, said) = explained(&bridge.url, JSON, bad).await;
+        assert!(code == 400 && said.contains(says), "{code} {said}");
+    }
+    let listed = || cloud.ledger().bill().calls("ListMetrics");
+    let before =
+        (listed(), status(&bridge.url).await["cost"]["per_statistic"]["since_start_dollars"].as_f64().unwrap());
+    let (code, said) = explained(&bridge.url, JSON, question).await;
+    assert!(code == 200 && said.contains("cause          statistic"), "{code} {said}");
+    let there = r#"{"metric": "aws_sqs_number_of_messages_sent_sum"}"#;
+    let (code, said) = explained(&bridge.url, "application/json; charset=utf-8", there).await;
+    assert!(code == 200 && said.contains("ok    points"), "{code} {said}");
+    let after = (listed(), status(&bridge.url).await["cost"]["per_statistic"]["since_start_dollars"].as_f64().unwrap());
+    assert!(after.0 > before.0 && after.1 > before.1, "it is in the books: {before:?} {after:?}");
+
+    let Some(mut browser) = browser() else { return };
+    browser.resize(390, 1300, true);
+    browser.open(&bridge.url).await;
+    browser.evaluate("document.getElementById('metric').focus()");
+    browser.write("aws_sqs_number_of_messages_sent_sum{dimension_QueueName=\"none\"}");
+    browser.evaluate("document.getElementById('explain').requestSubmit()");
+    browser.wait_for("document.getElementById('explanation').textContent.includes('spent: ')").await;
+    let text = texts(&mut browser, "#explanation").concat();
+    assert!(text.contains("cause          label_value") && text.contains("fix"), "{text}");
+    browser.evaluate("document.getElementById('explanation').scrollIntoView()");
+    browser.screenshot(&target("explained-phone.png"));
+    assert_eq!(browser.complaints(), Vec::<&Value>::new());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_number_is_a_metric_too() {
     let cloud = SimCloud::start(WorldSpec::empty().with(Kind::Sqs, 2), Clock::system()).await.unwrap();

@@ -207,6 +207,11 @@ async fn listen_to(home: &Home, what: &str, echo: &Echo, command: &mut Command, 
         home.search(&format!("{what}, {path}"), &said);
         ask(Method::GET, path, WRONG_PASSWORD).await.unwrap();
     }
+    for metric in ["aws_sqs_number_of_messages_sent_sum", "s/m"] {
+        let request = client.post(format!("{base}/api/v1/explain")).basic_auth("alice", Some(WEB_PASSWORD));
+        let answer = request.json(&json!({"metric": metric})).send().await.unwrap();
+        home.search(&format!("{what}, explain {metric}"), &answer.text().await.unwrap());
+    }
     home.search(&format!("{what}, reload"), &ask(Method::POST, "/-/reload", WEB_PASSWORD).await.unwrap());
     let ended = Command::new("kill").arg(running.id().to_string()).status().unwrap();
     assert!(ended.success());

@@ -163,6 +163,31 @@ async fn the_page_is_there_though_aws_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_one_name_may_change_their_order() {
+    let place = Place::new().await;
+    let (head, jobs) = CONFIG.split_once("      - type: AWS/EC2").unwrap();
+    let (ec2, rest) = jobs.split_once("      - type: AWS/S3").unwrap();
+    let first = format!("      - type: AWS/EC2{ec2}");
+    let second = first.replace("CPUUtilization", "NetworkIn");
+    let config = |order: [&str; 2]| format!("{head}{}{}      - type: AWS/S3{rest}", order[0], order[1]);
+    let (running, daemon) = place.start(&config([&first, &second]), &place.state());
+    wait_until_kept(daemon).await;
+    wait_until("all four have been written", async || match place.documents().len() {
+        4 => Ok(()),
+        n => Err(format!("{n} documents")),
+    })
+    .await;
+    let before = samples(&metrics(daemon).await);
+    drop(running);
+    place.cloud.faults().add(Fault::new(Effect::ServerError(500)));
+    let (running, daemon) = place.start(&config([&second, &first]), &place.state());
+    wait_until_ready(daemon).await;
+    let page = metrics(daemon).await;
+    assert_eq!(samples(&page), before);
+    assert_eq!(sum(&page, "raingauge_state_ignored_documents_total", ""), 0, "{}", running.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_used_is_counted_and_collected_anew() {
     let place = Place::new().await;
     let (running, daemon) = place.start(CONFIG, &place.state());

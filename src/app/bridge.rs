@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::reload::{Fate, fates, unique_labels};
+use crate::app::reload::{Fate, fates, unique_labels, unique_memory};
 use crate::app::start;
 use crate::app::states::{RunFacts, States};
 use crate::app::target::{Check, Given, Sources, Target};
@@ -69,6 +69,8 @@ type Place = Arc<Mutex<Option<SlotKey>>>;
 struct Running {
     target: Target,
     labels: JobLabels,
+    /// What its memories are kept under.
+    memory: String,
     place: Place,
     stop: CancellationToken,
 }
@@ -94,6 +96,7 @@ impl Bridge {
         let mut old: Vec<Option<Running>> =
             old.into_iter().enumerate().map(|(at, running)| stays.contains(&at).then_some(running)).collect();
         let mut taken: BTreeSet<JobLabels> = old.iter().flatten().map(|r| r.labels.clone()).collect();
+        let mut memories: BTreeSet<String> = old.iter().flatten().map(|r| r.memory.clone()).collect();
         let starting: Vec<_> = wanted.iter().zip(&fates).filter(|(_, f)| !matches!(f, Fate::Kept(_))).collect();
         let mut delays = start::delays(&starting.iter().map(|(t, _)| *t).collect::<Vec<_>>()).into_iter();
         drop(starting);
@@ -105,20 +108,22 @@ impl Bridge {
                 Fate::Changed(at) => take(at).map(|old| {
                     let slot = slot_key(order, &old.labels);
                     self.replace(&old, &slot);
-                    self.start(target, old.labels, slot, delay)
+                    let memory = unique_memory(&target, &mut memories);
+                    self.start(target, old.labels, memory, slot, delay)
                 }),
                 Fate::New => {
                     let labels = unique_labels(&target, &taken);
                     taken.insert(labels.clone());
                     let slot = slot_key(order, &labels);
-                    Some(self.start(target, labels, slot, delay))
+                    let memory = unique_memory(&target, &mut memories);
+                    Some(self.start(target, labels, memory, slot, delay))
                 }
             };
             running.extend(next);
         }
         // What waits for its regions may still want what it left behind.
         if let Some(warm) = self.shared.warm.as_ref().filter(|_| is_whole) {
-            warm.tidy(&running.iter().map(|r| name_of(&r.labels)).collect::<Vec<_>>());
+            warm.tidy(&running.iter().map(|r| &*r.memory).collect::<Vec<_>>());
         }
     }
 
@@ -175,6 +180,7 @@ impl Bridge {
         if let Some(before) = lock(&old.place).take() {
             self.shared.store.rename(&before, slot.clone());
             self.shared.states.remove(&before);
+            self.forget(old);
         }
     }
 
@@ -186,13 +192,17 @@ impl Bridge {
             self.shared.states.remove(&slot);
             self.shared.readiness.release(&slot.name);
             self.shared.telemetry.retire(&old.labels);
-            if let Some(warm) = &self.shared.warm {
-                warm.forget(&slot.name);
-            }
+            self.forget(old);
         }
     }
 
-    fn start(&self, target: Target, labels: JobLabels, slot: SlotKey, delay: Duration) -> Running {
+    fn forget(&self, old: &Running) {
+        if let Some(warm) = &self.shared.warm {
+            warm.forget(&old.memory);
+        }
+    }
+
+    fn start(&self, target: Target, labels: JobLabels, memory: String, slot: SlotKey, delay: Duration) -> Running {
         let stop = self.stop.child_token();
         self.shared.states.add(&slot, &target, &labels);
         self.shared.readiness.expect(Text::clone(&slot.name));
@@ -202,6 +212,7 @@ impl Bridge {
             shared: self.shared.clone(),
             target: target.clone(),
             labels: labels.clone(),
+            memory: memory.clone(),
             place: Arc::clone(&place),
             stop: stop.clone(),
             delay,
@@ -209,7 +220,7 @@ impl Bridge {
         // Scrapes count from now on, before anything runs.
         let ears = Ears::of(self.demand.as_deref());
         tokio::spawn(workers.run(Arc::clone(&self.gate), ears));
-        Running { target, labels, place, stop }
+        Running { target, labels, memory, place, stop }
     }
 }
 
@@ -238,6 +249,7 @@ struct Workers {
     shared: Shared,
     target: Target,
     labels: JobLabels,
+    memory: String,
     place: Place,
     stop: CancellationToken,
     /// Before the first discovery: many targets do not start at once.
@@ -246,9 +258,8 @@ struct Workers {
 
 impl Workers {
     async fn run(self, gate: Arc<dyn Gate>, ears: Ears) {
-        let (name, definition) = (name_of(&self.labels), &self.target.definition);
         let remembered = match self.shared.warm.as_ref().filter(|_| self.target.work.remembers()) {
-            Some(warm) => warm.recall(&name, definition).await,
+            Some(warm) => warm.recall(&self.memory, &self.target.definition).await,
             None => None,
         };
         // Memories are shown at once; what costs calls waits for its turn.
@@ -295,7 +306,7 @@ impl Workers {
         let Sources { discover, discover_in, inventory_interval, fetch, interval, keeping, .. } = sources;
         let keeping = keeping.filter(|_| self.shared.warm.is_some());
         if let (Some(warm), Some(keeping)) = (&self.shared.warm, &keeping) {
-            warm.enlist(&name_of(&self.labels), Arc::clone(keeping));
+            warm.enlist(&self.memory, Arc::clone(keeping));
         }
         let (mut tasks, label) = (JoinSet::new(), Text::clone(&self.labels.job));
         let discovering = Pace { kind: RunKind::Discover, interval: inventory_interval, first_in: discover_in };

@@ -20,13 +20,10 @@ use crate::explain::spots::{self, Spot};
 use crate::explain::verdict::{Cause, Verdict, Walk};
 use crate::explain::wanted::Wanted;
 use crate::model::Text;
+use crate::seam::Call;
 use crate::telemetry::{RESERVED_PREFIXES, Telemetry, TelemetrySettings};
 use purse::Budget;
 
-/// The metric is there.
-pub const EXIT_THERE: u8 = 0;
-/// It is missing, and the cause was named.
-pub const EXIT_MISSING: u8 = 1;
 /// Nine tenths of a cent, in units of a thousandth: without `--yes` no more is spent.
 const BUDGET_UNITS: u64 = 900;
 /// Places that are walked: whoever has more gives labels.
@@ -46,8 +43,19 @@ pub struct Question<'a> {
     pub is_rich: bool,
 }
 
-/// Walks, writes what it finds, and returns the exit status.
-pub async fn explain(question: &Question<'_>, out: &mut (dyn Write + Send)) -> anyhow::Result<u8> {
+/// What came of a walk.
+#[derive(Debug)]
+pub struct Explained {
+    /// Whether the metric is there, in one place at least.
+    pub is_there: bool,
+    /// What it has cost, by list price.
+    pub dollars: f64,
+    /// The calls that it took.
+    pub calls: Vec<Call>,
+}
+
+/// Walks, and writes what it finds.
+pub async fn explain(question: &Question<'_>, out: &mut (dyn Write + Send)) -> anyhow::Result<Explained> {
     let wanted = Wanted::parse(question.metric)?;
     if RESERVED_PREFIXES.iter().any(|own| wanted.name.starts_with(own)) && !wanted.name.starts_with("stackdriver_") {
         writeln!(
@@ -55,7 +63,7 @@ pub async fn explain(question: &Question<'_>, out: &mut (dyn Write + Send)) -> a
             "{} is raingauge's own: it is at /metrics as soon as something was counted in it (docs/metrics.md)",
             wanted.name
         )?;
-        return Ok(EXIT_THERE);
+        return Ok(Explained { is_there: true, dollars: 0.0, calls: Vec::new() });
     }
     let most = (!question.is_rich).then_some(BUDGET_UNITS);
     let price = if question.is_rich { "whatever it takes".to_owned() } else { "at most $0.009".to_owned() };
@@ -74,7 +82,7 @@ pub async fn explain(question: &Question<'_>, out: &mut (dyn Write + Send)) -> a
     if there > 0 && there < walks.len() {
         writeln!(out, "It is there in {there} of {} places.", walks.len())?;
     }
-    Ok(if walks.iter().any(Walk::is_good) { EXIT_THERE } else { EXIT_MISSING })
+    Ok(Explained { is_there: there > 0, dollars: budget.dollars(), calls: budget.take_calls() })
 }
 
 async fn walks(question: &Question<'_>, wanted: &Wanted, budget: &Arc<Budget>) -> anyhow::Result<Vec<Walk>> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::target::Target;
-use crate::model::Text;
+use crate::model::{Text, fnv1a};
 use crate::telemetry::JobLabels;
 
 /// What becomes of a wanted target.
@@ -57,6 +57,16 @@ pub fn unique_labels(target: &Target, taken: &BTreeSet<JobLabels>) -> JobLabels 
     let numbered = (2_u64..).map(|n| labels(format!("{}#{n}", target.label).into()));
     let mut all = std::iter::once(labels(Text::clone(&target.label))).chain(numbered);
     all.find(|l| !taken.contains(l)).unwrap_or_else(|| labels(Text::clone(&target.label)))
+}
+
+/// Where a target's memories are kept that no other one has taken: by its definition, so that jobs of one name may change their
+/// order while nothing runs. Only equal ones are numbered.
+pub fn unique_memory(target: &Target, taken: &mut BTreeSet<String>) -> String {
+    let Target { label, region, account, definition, .. } = target;
+    let free = (1_u64..).map(|n| format!("{label} {region} {account} {:016x} {n}", fnv1a(definition.as_bytes())));
+    let memory = free.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
+    taken.insert(memory.clone());
+    memory
 }
 
 #[cfg(test)]

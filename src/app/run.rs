@@ -30,7 +30,6 @@ use crate::expose::http::{self, Manners, Web};
 use crate::expose::status::Configuration;
 use crate::host::root::Root;
 use crate::model::{Text, Timestamp};
-use crate::secret::masked;
 use crate::state::StateDir;
 use crate::store::Store;
 use crate::telemetry::{Telemetry, TelemetrySettings, price};
@@ -39,11 +38,13 @@ use crate::work::readiness::Readiness;
 
 mod about;
 mod applying;
+mod explaining;
 mod sets;
 mod status;
 
 pub use about::{About, Peer, StackdriverPeer};
 use applying::{Applied, Regions, Wanted};
+use explaining::Explaining;
 use sets::Sets;
 
 /// Where people expect YACE, and now us.
@@ -325,6 +326,7 @@ pub struct Daemon {
     /// As it was read last.
     file: Arc<Mutex<Option<Settings>>>,
     sets: Sets,
+    explaining: Explaining,
     /// Whether there are workers.
     started: Arc<watch::Sender<bool>>,
 }
@@ -387,6 +389,7 @@ impl Daemon {
             membership: Membership::default(),
             file: Arc::default(),
             sets: Sets::default(),
+            explaining: Explaining::default(),
             started: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -481,17 +484,15 @@ impl Daemon {
 
     fn web(&self, reload: Reload) -> Web {
         let Shared { clock, readiness, .. } = self.shared.clone();
-        let (daemon, membership) = (self.clone(), self.membership.clone());
+        let (daemon, explaining, membership) = (self.clone(), self.clone(), self.membership.clone());
         Web {
             exposition: Arc::clone(&self.exposition),
             ready: Arc::new(move || readiness.missing()),
             leader: Arc::new(move || membership.role()),
             status: Arc::new(move || daemon.status()),
             version: env!("CARGO_PKG_VERSION"),
-            reload: Arc::new(move || {
-                let answer = reload();
-                Box::pin(async move { answer.await.map_err(|why| masked(&why).into_owned()) })
-            }),
+            reload,
+            explain: Arc::new(move |metric| explaining.clone().explain(metric)),
             manners: self.manners(),
             clock: Arc::new(move || clock.read().steady),
         }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::app::target::Target;
+use crate::model::fnv1a;
 
 /// So many targets begin at once: their first calls are a second's worth of the quotas.
 const AT_ONCE: usize = 100;
@@ -20,7 +21,7 @@ pub fn delays(targets: &[&Target]) -> Vec<Duration> {
     order.sort_by_cached_key(|at| {
         let target = targets.get(*at);
         let priority = target.map(|t| std::cmp::Reverse(t.priority));
-        (priority, target.map(|t| fnv1a(&t.definition)), *at)
+        (priority, target.map(|t| fnv1a(t.definition.as_bytes())), *at)
     });
     let late = u32::try_from(targets.len().saturating_sub(AT_ONCE)).unwrap_or(u32::MAX);
     let step = (Duration::from_secs(1) / PER_SECOND).min(LONGEST / late.max(1));
@@ -31,11 +32,6 @@ pub fn delays(targets: &[&Target]) -> Vec<Duration> {
         }
     }
     delays
-}
-
-/// FNV-1a: the same in every process and every release.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 #[cfg(test)]

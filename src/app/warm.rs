@@ -156,10 +156,20 @@ impl Warm {
         tokio::task::spawn_blocking(move || warm.remove(&name));
     }
 
-    /// Removes the documents of targets that no configuration has; to be called once all are enlisted.
-    pub fn tidy(&self, wanted: &[String]) {
+    /// Removes the documents of targets that the configuration does not have; `wanted`: all that it has.
+    pub fn tidy(&self, wanted: &[&str]) {
         let wanted: BTreeSet<_> = wanted.iter().map(|target| DocumentName::new(KIND, target)).collect();
-        let gone: Vec<_> = self.found().difference(&wanted).cloned().collect();
+        let mut found = self.found();
+        let gone: Vec<_> = found.difference(&wanted).cloned().collect();
+        found.retain(|name| wanted.contains(name));
+        drop(found);
+        for name in &gone {
+            self.ignore(
+                name.as_str(),
+                "another_configuration",
+                "no job is configured like the one that left it behind",
+            );
+        }
         let warm = self.clone();
         tokio::task::spawn_blocking(move || gone.iter().for_each(|name| warm.remove(name)));
     }

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, watch};
 use crate::aws::fetch::{Fetch, Memory};
 use crate::aws::inventory::Inventory;
 use crate::aws::listing::Interner;
-use crate::model::{Now, Timestamp};
+use crate::model::{Now, Timestamp, fnv1a};
 use crate::seam::{Outcome, Progress, Source};
 
 /// The format of the bytes. Another one is not read, so it grows with every change that serde would not refuse.
@@ -85,7 +85,7 @@ impl Useless {
 /// Understands what [`Keeping::export`] wrote; `definition` as there.
 pub fn read(bytes: &[u8], definition: &str, now: Timestamp) -> Result<Remembered, Useless> {
     let Read { definition: of, saved_ms, discovered_ms, mut inventory, memory } = serde_json::from_slice(bytes)?;
-    if of != fnv1a(definition) {
+    if of != fnv1a(definition.as_bytes()) {
         return Err(Useless::AnotherConfiguration);
     }
     let latest = now.plus(CLOCK_SLACK).as_millis();
@@ -133,7 +133,7 @@ impl Keeping {
     ) -> (Arc<Self>, Box<dyn Source>) {
         let fetch = Arc::new(Mutex::new(fetch));
         let keeping = Self {
-            definition: fnv1a(definition),
+            definition: fnv1a(definition.as_bytes()),
             fetch: Arc::clone(&fetch),
             inventories,
             discovered_ms: AtomicI64::new(discovered.map_or(0, Timestamp::as_millis)),
@@ -218,11 +218,6 @@ impl Source for Seen {
     }
 }
 
-/// FNV-1a, 64 bits: the same in every process.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,7 +243,7 @@ mod tests {
             owners: [(0, "000000000001".into())].into(),
         };
         serde_json::to_vec(&Written {
-            definition: fnv1a("job"),
+            definition: fnv1a(b"job"),
             saved_ms: saved.as_millis(),
             discovered_ms: saved.minus(Duration::from_secs(100)).as_millis(),
             inventory: &inventory,

@@ -30,8 +30,10 @@ use crate::model::Timestamp;
 use crate::secret::masked;
 use crate::telemetry::{Share, Telemetry};
 
+mod explained;
 mod guarded;
 
+pub use explained::Unexplained;
 pub use guarded::guarded;
 
 /// After the signal to stop, answers that are on their way get so much time.
@@ -56,11 +58,16 @@ pub struct Web {
     pub version: &'static str,
     /// Loads the configuration again; the error says why it cannot be used.
     pub reload: Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>,
+    /// Why a metric is missing, in words; it calls the clouds.
+    pub explain: Explain,
     /// The steady time, by which jobs age.
     pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Whose routes are there.
     pub manners: Manners,
 }
+
+/// See [`Web::explain`].
+pub type Explain = Arc<dyn Fn(String) -> BoxFuture<'static, Result<String, Unexplained>> + Send + Sync>;
 
 /// In whose way requests are answered.
 #[derive(Clone)]
@@ -97,7 +104,8 @@ pub fn router(web: Web) -> Router {
         .route("/-/ready", get(ready))
         .route("/-/leader", get(leader))
         .route("/-/reload", post(reload))
-        .route(status::API_PATH, get(status_json));
+        .route(status::API_PATH, get(status_json))
+        .route(status::EXPLAIN_PATH, post(explained::explain));
     let routes = match manners {
         Manners::Native => common
             .route("/", get(show_status))
@@ -303,7 +311,7 @@ async fn ready(State(web): State<Arc<Web>>) -> Response {
 async fn reload(State(web): State<Arc<Web>>) -> Response {
     match (web.reload)().await {
         Ok(()) => text(StatusCode::OK, ""),
-        Err(why) => text(StatusCode::UNPROCESSABLE_ENTITY, why),
+        Err(why) => text(StatusCode::UNPROCESSABLE_ENTITY, masked(&why).into_owned()),
     }
 }
 

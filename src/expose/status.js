@@ -236,6 +236,24 @@
     at("pause").textContent = isPaused ? "Go on" : "Pause";
     refresh();
   });
+  at("explain").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const said = (text) => {
+      at("explanation").hidden = false;
+      at("explanation").textContent = text;
+    };
+    at("ask").disabled = true;
+    said("Asking the clouds …");
+    try {
+      const body = JSON.stringify({ metric: at("metric").value });
+      const answer = await fetch(document.body.dataset.explain, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+      said(await answer.text());
+    } catch (error) {
+      said(`raingauge does not answer (${error.message}).`);
+    } finally {
+      at("ask").disabled = false;
+    }
+  });
   document.addEventListener("visibilitychange", refresh);
   show(newest);
   setInterval(refresh, REFRESH_MILLISECONDS);

@@ -13,6 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Where the JSON is.
 pub const API_PATH: &str = "/api/v1/status";
+/// Where it can be asked why a metric is missing.
+pub const EXPLAIN_PATH: &str = "/api/v1/explain";
 
 const TEMPLATE: &str = include_str!("status.html");
 const STYLE: &str = include_str!("status.css");
@@ -263,11 +265,13 @@ pub fn html(status: &Status, to_root: &str, metrics: &str) -> String {
     // Nothing in the block can end it.
     let data = json(status).replace('<', "\\u003c");
     let api = format!("{to_root}{}", API_PATH.trim_start_matches('/'));
+    let explain = format!("{to_root}{}", EXPLAIN_PATH.trim_start_matches('/'));
     let metrics = format!("{to_root}{}", metrics.trim_start_matches('/'));
     let pieces = [
         ("STYLE", STYLE.to_owned()),
         ("SCRIPT", SCRIPT.to_owned()),
         ("API", Escaped(&api).to_string()),
+        ("EXPLAIN", Escaped(&explain).to_string()),
         ("METRICS", Escaped(&metrics).to_string()),
         ("DATA", data),
     ];

@@ -30,7 +30,7 @@ pub(crate) const IMPORTS: &[Imports] = &[
     imports("work", &["model", "clock", "seam", "telemetry", "store"], "the engine knows no cloud"),
     imports("lease", &["model", "secret"], "whose turn it is has nothing to do with what is done in it"),
     imports("store", &["model", "clock", "telemetry"], "it holds snapshots, whoever made them"),
-    imports("state", &[], "it keeps bytes; what they mean is their owner's business"),
+    imports("state", &["model"], "it keeps bytes; what they mean is their owner's business"),
     imports(
         "expose",
         &["http1", "model", "secret", "store", "telemetry"],

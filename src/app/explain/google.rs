@@ -130,6 +130,7 @@ impl Walker<'_> {
         let (sender, receiver) = watch::channel(None);
         let mut discover = Discover::new(Arc::new(job.clone()), Text::clone(project), Arc::clone(self.api), sender);
         let outcome = discover.collect(self.clock.read(), &mut |_| {}).await;
+        self.budget.made(outcome.calls.iter().cloned());
         let listed = receiver.borrow().as_ref().map(|i| i.descriptors.clone()).unwrap_or_default();
         (listed, outcome)
     }
@@ -140,6 +141,7 @@ impl Walker<'_> {
         let (_sender, receiver) = watch::channel(Some(Arc::new(inventory)));
         let mut fetch = Fetch::new(Arc::new(job.clone()), Text::clone(project), Arc::clone(self.api), receiver, None);
         let outcome = fetch.collect(self.clock.read(), &mut |_| {}).await;
+        self.budget.made(outcome.calls.iter().cloned());
         let returned: u64 = outcome.calls.iter().map(|call| call.series_returned).sum();
         self.budget.spend(returned.div_ceil(SERIES_PER_UNIT));
         let value = outcome.snapshot.as_ref().and_then(|snapshot| self.value(snapshot));

@@ -20,22 +20,33 @@ use crate::seam::{Call, Failure, MetricsRequested, Reason};
 /// One unit of every billed API of CloudWatch: a cent buys a thousand.
 const UNITS_PER_DOLLAR: f64 = 100_000.0;
 
-/// What a walk may still spend, for all places together, in units of a thousandth of a cent.
+/// What a walk may still spend, for all places together, in units of a thousandth of a cent; and the calls that it made.
 pub(super) struct Budget {
     spent: AtomicU64,
     most: u64,
+    calls: Mutex<Vec<Call>>,
 }
 
 impl Budget {
     /// `None`: no bound.
     pub(super) fn new(most: Option<u64>) -> Self {
-        Self { spent: AtomicU64::new(0), most: most.unwrap_or(u64::MAX) }
+        Self { spent: AtomicU64::new(0), most: most.unwrap_or(u64::MAX), calls: Mutex::default() }
     }
 
     /// Whether so many units are there; they are spent then.
     pub(super) fn spend(&self, units: u64) -> bool {
         let add = |spent: u64| spent.checked_add(units).filter(|sum| *sum <= self.most);
         self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    }
+
+    /// For the books.
+    pub(super) fn made(&self, calls: impl IntoIterator<Item = Call>) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).extend(calls);
+    }
+
+    /// What was called since the last time.
+    pub(super) fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What was spent.
@@ -58,6 +69,11 @@ pub(super) struct Purse {
 impl Purse {
     pub(super) fn new(api: Arc<dyn Api>, budget: Arc<Budget>) -> Self {
         Self { api, budget, resources: Mutex::default(), metrics: Mutex::default() }
+    }
+
+    fn booked<T>(&self, answered: Answered<T>) -> Answered<T> {
+        self.budget.made([answered.call.clone()]);
+        answered
     }
 
     fn refuse<T>(&self, operation: &'static str) -> Answered<T> {
@@ -101,7 +117,11 @@ impl Api for Purse {
     }
 
     fn account(&self) -> BoxFuture<'_, Identified> {
-        self.api.account()
+        Box::pin(async move {
+            let identified = self.api.account().await;
+            self.budget.made(identified.calls.iter().cloned());
+            identified
+        })
     }
 
     fn get_resources<'a>(
@@ -115,7 +135,7 @@ impl Api for Purse {
             if let Some(page) = known(&self.resources, &key) {
                 return Answered { result: Ok(page), call: self.free("GetResources") };
             }
-            let answered = self.api.get_resources(types, tag_keys, page).await;
+            let answered = self.booked(self.api.get_resources(types, tag_keys, page).await);
             keep(&self.resources, key, &answered);
             answered
         })
@@ -134,7 +154,7 @@ impl Api for Purse {
             if !self.budget.spend(1) {
                 return self.refuse("ListMetrics");
             }
-            let answered = self.api.list_metrics(request, page).await;
+            let answered = self.booked(self.api.list_metrics(request, page).await);
             keep(&self.metrics, key, &answered);
             answered
         })
@@ -149,7 +169,7 @@ impl Api for Purse {
             if !self.budget.spend(u64::try_from(request.queries.len()).unwrap_or(u64::MAX)) {
                 return self.refuse("GetMetricData");
             }
-            self.api.get_metric_data(request, page).await
+            self.booked(self.api.get_metric_data(request, page).await)
         })
     }
 
@@ -159,7 +179,7 @@ impl Api for Purse {
     ) -> BoxFuture<'a, Answered<Vec<StatisticsPoint>>> {
         Box::pin(async move {
             if self.budget.spend(1) {
-                self.api.get_metric_statistics(request).await
+                self.booked(self.api.get_metric_statistics(request).await)
             } else {
                 self.refuse("GetMetricStatistics")
             }
@@ -167,6 +187,6 @@ impl Api for Purse {
     }
 
     fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answered<Vec<u8>>> {
-        self.api.ask(question)
+        Box::pin(async move { self.booked(self.api.ask(question).await) })
     }
 }

@@ -1,5 +1,5 @@
-//! The guard, applied: every request on every path passes here first. No route takes a body, so one is read and forgotten
-//! here, as far as it is small; that keeps the connection usable, and nobody's memory grows.
+//! The guard, applied: every request on every path passes here first. Its body is read here, as far as it is small, whether its
+//! route takes one or not; that keeps the connection usable, and nobody's memory grows.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::expose::connection::Peer;
 use crate::expose::guard::{Guard, Guarding};
 use crate::telemetry::{Refusal, Telemetry};
 
-/// Bytes of a body that is read and forgotten.
+/// Bytes of a body that is read.
 const MAX_BODY_BYTES: u64 = 8 * 1024;
 
 #[derive(Clone)]
@@ -38,13 +38,13 @@ pub fn guarded(router: Router, guarding: Guarding, telemetry: Arc<Telemetry>) ->
 async fn pass(State(house): State<Gatehouse>, request: Request, next: Next) -> Response {
     let guard = house.guarding.load_full();
     let (head, body) = request.into_parts();
-    let refusal = match refusal(&guard, &head).await {
-        None => too_large(body).await,
-        refused => refused,
+    let body = match refusal(&guard, &head).await {
+        None => read(body).await,
+        Some(refused) => Err(refused),
     };
-    let mut response = match refusal {
-        None => next.run(Request::from_parts(head, Body::empty())).await,
-        Some(refusal) => {
+    let mut response = match body {
+        Ok(body) => next.run(Request::from_parts(head, Body::from(body))).await,
+        Err(refusal) => {
             house.telemetry.refused(refusal);
             refused(refusal)
         }
@@ -69,20 +69,19 @@ async fn refusal(guard: &Guard, head: &Parts) -> Option<Refusal> {
 }
 
 /// Reads a body to its end, or to where it is too large. One that says its length is not read at all then.
-async fn too_large(body: Body) -> Option<Refusal> {
-    let too_large = |bytes: u64| (bytes > MAX_BODY_BYTES).then_some(Refusal::TooLarge);
-    if let Some(refusal) = too_large(body.size_hint().lower()) {
-        return Some(refusal);
+async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
+    if body.size_hint().lower() > MAX_BODY_BYTES {
+        return Err(Refusal::TooLarge);
     }
-    let (mut pieces, mut read) = (body.into_data_stream(), 0);
+    let (mut pieces, mut read) = (body.into_data_stream(), Vec::new());
     // Where a body breaks off, so does the connection.
     while let Some(Ok(piece)) = pieces.next().await {
-        read += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        if let Some(refusal) = too_large(read) {
-            return Some(refusal);
+        read.extend_from_slice(&piece);
+        if u64::try_from(read.len()).unwrap_or(u64::MAX) > MAX_BODY_BYTES {
+            return Err(Refusal::TooLarge);
         }
     }
-    None
+    Ok(read)
 }
 
 /// `Authorization: Basic …`, RFC 7617.
@@ -101,7 +100,7 @@ fn refused(refusal: Refusal) -> Response {
             let challenge = [(WWW_AUTHENTICATE, "Basic realm=\"raingauge\"")];
             (challenge, text(StatusCode::UNAUTHORIZED, "Unauthorized\n")).into_response()
         }
-        Refusal::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large: no path here takes one\n"),
+        Refusal::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"),
         Refusal::Malformed => text(StatusCode::BAD_REQUEST, "this is no request\n"),
     }
 }
