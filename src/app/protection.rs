@@ -30,9 +30,9 @@ fn guard(settings: WebFile) -> anyhow::Result<Guard> {
         None => None,
         Some(tls) => {
             let client_ca = tls.client_ca.as_ref().map(bytes).transpose()?;
-            let key = bytes(&tls.key)?;
+            let (certificate, key) = (bytes(&tls.certificate)?, bytes(&tls.key)?);
             secret::learn(&String::from_utf8_lossy(&key));
-            Some(tls::server(&bytes(&tls.certificate)?, &key, client_ca.as_deref(), &tls.rules)?)
+            Some(tls::server(&certificate, &key, client_ca.as_deref(), &tls.rules)?)
         }
     };
     let owned = |(a, b): (crate::model::Text, crate::model::Text)| (a.to_string(), b.to_string());
