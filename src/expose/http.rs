@@ -276,8 +276,7 @@ async fn show_status(State(web): State<Arc<Web>>) -> Response {
         Manners::Native | Manners::Yace => ("", "metrics"),
         Manners::Stackdriver(site) => ("../", site.cloud_path.as_str()),
     };
-    let html = status::html(&(web.status)(), to_root, metrics);
-    let html = masked(&html).into_owned();
+    let html = status::html(&masked(&status::json(&(web.status)())), to_root, metrics);
     let headers = [
         (CONTENT_TYPE, HTML),
         (CACHE_CONTROL, "no-store"),
