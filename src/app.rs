@@ -38,7 +38,7 @@ use anyhow::Context;
 use tokio::runtime::Builder;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::{self, Command, Log, Outside, PlanOptions, StackdriverRun, YaceRun};
+use crate::cli::{self, Command, Log, Outside, PlanOptions, StackdriverRun, World, YaceRun};
 use crate::config::LoadOptions;
 use crate::secret::{self, MaskedLines};
 use crate::sim::{Kind, WorldSpec};
@@ -102,17 +102,17 @@ fn stderr() -> MaskedLines<io::Stderr> {
 
 fn perform(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Demo { listen_address, seed, resources, services } => {
+        Command::Demo { listen_address, world } => {
             start_log(Log::default(), false)?;
-            in_runtime(demo::demo(&[listen_address], world(seed, resources, &services)?, &mut stdout()))?;
+            in_runtime(demo::demo(&[listen_address], spec_of(&world)?, &mut stdout()))?;
             Ok(0)
         }
-        Command::Sim { listen, seed, resources, services } => {
+        Command::Sim { listen, world } => {
             start_log(Log::default(), false)?;
             in_runtime(async {
                 let address = tokio::net::lookup_host(&listen).await.context("use host:port")?.next();
                 let address = address.with_context(|| format!("{listen} has no address"))?;
-                sim::sim(address, world(seed, resources, &services)?, &mut stdout()).await
+                sim::sim(address, spec_of(&world)?, &mut stdout()).await
             })?;
             Ok(0)
         }
@@ -161,7 +161,7 @@ fn explain_file(metric: &str, config: &Path, is_rich: bool) -> anyhow::Result<u8
         }
     };
     in_runtime(async {
-        let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment), None);
+        let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment));
         let clock = crate::clock::Clock::system();
         let question = explain::Question { metric, settings: &settings, clouds: &clouds, clock: &clock, is_rich };
         let explained = explain::explain(&question, &mut stdout()).await?;
@@ -248,15 +248,17 @@ fn inherited(is_wanted: bool) -> anyhow::Result<Option<Inherited>> {
     is_wanted.then(|| listen::inherited(&|name| std::env::var(name).ok())).transpose()
 }
 
-fn world(seed: u64, resources: u32, services: &[String]) -> anyhow::Result<WorldSpec> {
+fn spec_of(world: &World) -> anyhow::Result<WorldSpec> {
+    let World { seed, resources, services, accounts, regions } = world;
     let known = |name: &String| Kind::ALL.iter().any(|kind| kind.namespace() == name);
     if let Some(name) = services.iter().find(|name| !known(name)) {
         let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.namespace()).collect();
         anyhow::bail!("the simulated cloud has no {name}; it has {}", all.join(", "));
     }
     let wanted = |kind: &&Kind| services.is_empty() || services.iter().any(|name| name == kind.namespace());
-    let count = usize::try_from(resources).unwrap_or(usize::MAX);
-    let mut spec = WorldSpec { seed, services: Vec::new(), ..WorldSpec::demo() };
+    let count = usize::try_from(*resources).unwrap_or(usize::MAX);
+    let mut spec = WorldSpec { seed: *seed, services: Vec::new(), ..WorldSpec::demo() }.with_accounts(*accounts);
+    spec.regions = regions.iter().map(|region| region.as_str().into()).collect();
     if !services.is_empty() {
         spec.custom.clear();
     }
@@ -283,7 +285,7 @@ fn some_threads() -> Builder {
 }
 
 /// An agent computes for a millisecond a minute: what a thread's own heap takes is worth more. It reads the host from yet
-/// another thread ([`crate::host::guard`]), so nothing that hangs there holds it up.
+/// another thread (`host/guard.rs`), so nothing that hangs there holds it up.
 fn one_thread() -> Builder {
     let mut builder = Builder::new_current_thread();
     builder.max_blocking_threads(AGENT_BLOCKING_THREADS).thread_keep_alive(AGENT_KEEPS_THREADS);

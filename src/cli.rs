@@ -21,6 +21,26 @@ pub use stackdriver::StackdriverRun;
 /// Operating system and processor.
 const PLATFORM: (&str, &str) = (std::env::consts::OS, std::env::consts::ARCH);
 
+/// The simulated cloud.
+#[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
+pub struct World {
+    /// Seed: the same seed makes the same world
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many resources of each service there are in each account and region
+    #[arg(long, default_value_t = 40)]
+    pub resources: u32,
+    /// Which services there are, by namespace (AWS/EC2,AWS/SQS); all when it is left out
+    #[arg(long, value_delimiter = ',', value_name = "NAMESPACES")]
+    pub services: Vec<String>,
+    /// How many accounts there are, from 000000000000 on
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub accounts: u32,
+    /// The regions that have resources
+    #[arg(long, value_delimiter = ',', default_values = ["eu-west-1", "us-east-1"])]
+    pub regions: Vec<String>,
+}
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -28,12 +48,8 @@ pub enum Command {
     Demo {
         /// Where to serve.
         listen_address: String,
-        /// Seed of the simulated world.
-        seed: u64,
-        /// How many resources of each service it has in each account and region.
-        resources: u32,
-        /// Which services it has, by namespace; empty: all.
-        services: Vec<String>,
+        /// What it has.
+        world: World,
     },
     /// The daemon.
     Run {
@@ -93,12 +109,8 @@ pub enum Command {
     Sim {
         /// Where to serve.
         listen: String,
-        /// Seed of the simulated world.
-        seed: u64,
-        /// How many resources of each service it has in each account and region.
-        resources: u32,
-        /// Which services it has, by namespace; empty: all.
-        services: Vec<String>,
+        /// What it has.
+        world: World,
     },
     /// Asks a running daemon whether it is well.
     Healthcheck {

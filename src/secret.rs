@@ -81,7 +81,7 @@ pub fn learn_variable(name: &str, value: &str) {
     if !is_place && ["SECRET", "TOKEN", "PASSWORD", "PRIVATE_KEY"].iter().any(|word| name.contains(word)) {
         learn(value);
     }
-    if value.contains('@') {
+    if value.contains("://") || name.ends_with("_PROXY") {
         learn_url(value);
     }
 }

@@ -250,7 +250,7 @@ async fn cause(case: &Case) -> (String, String) {
     let settings = loaded.unwrap_or_else(|e| panic!("{}: {e}", case.what)).settings;
     let emulator = Emulator { endpoint_url: cloud.endpoint_url(), access_key_id: "AKSIM".into(), region: HERE.into() };
     let network = Network { emulator: Some(emulator), ..Network::default() };
-    let clouds = Clouds::new(network, Arc::new(InMemory(cloud.google())), None);
+    let clouds = Clouds::new(network, Arc::new(InMemory(cloud.google())));
     let queues = queues(&cloud);
     let name = |arn: Option<&String>| arn.map(|arn| arn.rsplit(':').next().unwrap().to_owned()).unwrap_or_default();
     let metric = case.metric.replace("QUEUE", &name(queues.first())).replace("LAST", &name(queues.last()));

@@ -228,6 +228,7 @@ async fn one_of_two_calls_the_cloud_and_hands_over_at_its_end() {
 
 #[tokio::test]
 async fn the_token_is_not_said_when_the_api_server_quotes_it() {
+    raingauge::aws::crypto::install();
     let (api, place, _folder) = Kubernetes::start().await;
     api.set(Mood::Forbidden);
     let leases = Leases::new(place, "raingauge".to_owned()).unwrap();

@@ -135,7 +135,7 @@ _raingauge() {
             return 0
             ;;
         raingauge__subcmd__demo)
-            opts="-h --web.listen-address --seed --resources --services --help"
+            opts="-h --web.listen-address --seed --resources --services --accounts --regions --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,6 +154,14 @@ _raingauge() {
                     return 0
                     ;;
                 --services)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --accounts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --regions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -277,7 +285,7 @@ _raingauge() {
             return 0
             ;;
         raingauge__subcmd__sim)
-            opts="-h --web.listen-address --seed --resources --services --help"
+            opts="-h --web.listen-address --seed --resources --services --accounts --regions --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -296,6 +304,14 @@ _raingauge() {
                     return 0
                     ;;
                 --services)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --accounts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --regions)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -40,6 +40,8 @@ complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -l web.listen-
 complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -l seed -d 'Seed: the same seed makes the same world' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -l resources -d 'How many resources of each service there are in each account and region' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -l services -d 'Which services there are, by namespace (AWS/EC2,AWS/SQS); all when it is left out' -r
+complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -l accounts -d 'How many accounts there are, from 000000000000 on' -r
+complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -l regions -d 'The regions that have resources' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand demo" -s h -l help -d 'Print help'
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l config -d 'The configuration: raingauge.yml or a YACE file' -r -F
 complete -c raingauge -n "__fish_raingauge_using_subcommand run" -l web.listen-address -d 'Where to serve, instead of what the file says: host:port, :port or unix:path; may be repeated' -r
@@ -90,6 +92,8 @@ complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -l web.listen-a
 complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -l seed -d 'Seed: the same seed makes the same world' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -l resources -d 'How many resources of each service there are in each account and region' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -l services -d 'Which services there are, by namespace (AWS/EC2,AWS/SQS); all when it is left out' -r
+complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -l accounts -d 'How many accounts there are, from 000000000000 on' -r
+complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -l regions -d 'The regions that have resources' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand sim" -s h -l help -d 'Print help'
 complete -c raingauge -n "__fish_raingauge_using_subcommand healthcheck" -l url -d 'Where to ask (a URL, or unix:path); by default, wherever a daemon of this program listens, with or without TLS' -r
 complete -c raingauge -n "__fish_raingauge_using_subcommand healthcheck" -s h -l help -d 'Print help'

@@ -47,15 +47,15 @@ pub struct Clouds {
 }
 
 impl Clouds {
-    /// `keepers`: where totals outlive the process.
-    pub fn new(aws: Network, google: Arc<dyn Google>, keepers: Option<Keepers>) -> Self {
-        Self { aws, google, keepers, found: Arc::default() }
+    /// Nothing outlives the process.
+    pub fn new(aws: Network, google: Arc<dyn Google>) -> Self {
+        Self { aws, google, keepers: None, found: Arc::default() }
     }
 
-    /// The same where nothing outlives the process.
+    /// With a place where totals outlive the process, or without.
     #[must_use]
-    pub fn without_keepers(&self) -> Self {
-        Self { keepers: None, ..self.clone() }
+    pub fn with_keepers(self, keepers: Option<Keepers>) -> Self {
+        Self { keepers, ..self }
     }
 
     /// The targets of AWS' jobs, in the file's order.

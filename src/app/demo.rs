@@ -73,7 +73,7 @@ pub async fn demo(listen_addresses: &[String], spec: WorldSpec, out: &mut (dyn W
             .context("failed to say what the demo does")?;
     }
     out.flush().context("failed to say what the demo does")?;
-    let clouds = Clouds::new(network, Arc::new(InMemory(cloud.google())), None);
+    let clouds = Clouds::new(network, Arc::new(InMemory(cloud.google())));
     let metadata = Endpoint { url: Some(cloud.endpoint_url()), is_disabled: false };
     let daemon = Daemon::new(clock, clouds, &settings, about, None).with_agent(metadata, Root::default(), None, true);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("the demo has no file to reload".to_owned()) }));

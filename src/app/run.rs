@@ -195,7 +195,7 @@ pub async fn run_in(
         started: clock.now(),
     };
     let is_shown = !listening.is_empty();
-    let clouds = Clouds::new(network, google, state_dir.as_ref().map(keeper::keepers));
+    let clouds = Clouds::new(network, google);
     let daemon = Daemon::new(clock, clouds, &loaded.settings, about, state_dir.clone());
     let daemon = daemon.with_agent(metadata, root, state_dir, is_shown).with_membership(membership);
     let reload: Reload = {
@@ -355,6 +355,7 @@ impl Daemon {
         let openmetrics = settings.dialect == Dialect::Native && !matches!(about.peer, Peer::Stackdriver(_));
         let exposition =
             Arc::new(Exposition::new(Arc::clone(&store), Arc::clone(&telemetry), ExpositionSettings { openmetrics }));
+        let clouds = clouds.with_keepers(state_dir.as_ref().map(|dir| keeper::keepers(dir, &telemetry)));
         let warm = state_dir.and_then(|dir| Warm::new(dir, clock.clone(), Arc::clone(&telemetry)).ok());
         if settings.state_dir.is_some() && warm.is_none() {
             telemetry.state_written(false);

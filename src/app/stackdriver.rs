@@ -13,8 +13,7 @@ use crate::app::clouds::Clouds;
 use crate::app::google::FromEnvironment;
 use crate::app::listen::{self, Doors, Inherited};
 use crate::app::run::{About, Daemon, Peer, Reload, StackdriverPeer, StartError, guarding};
-use crate::app::target::gcp::Keepers;
-use crate::app::{keeper, network, signals};
+use crate::app::{network, signals};
 use crate::cli::StackdriverRun;
 use crate::clock::Clock;
 use crate::config::{Dialect, Settings, WebSettings};
@@ -69,7 +68,10 @@ pub fn peer(run: &StackdriverRun) -> Peer {
 /// `inherited` are the sockets that systemd has handed over; without them it opens its own.
 pub async fn run(flags: &StackdriverRun, inherited: Option<Inherited>) -> Result<(), StartError> {
     let settings = settings(flags);
-    let clouds = Clouds::new(network::from_env()?, Arc::new(FromEnvironment), keepers(flags)?);
+    // Where totals outlive a restart.
+    let state_dir = flags.state_dir.as_deref().map(StateDir::open).transpose().map_err(anyhow::Error::from)?;
+    let state_dir = state_dir.map(Arc::new);
+    let clouds = Clouds::new(network::from_env()?, Arc::new(FromEnvironment));
     if let Some(gcp) = &settings.gcp {
         clouds.check(gcp).await?;
     }
@@ -80,17 +82,11 @@ pub async fn run(flags: &StackdriverRun, inherited: Option<Inherited>) -> Result
     let source = "the command line".to_owned();
     let warnings = flags.warnings.clone();
     let about = About { source, warnings, notice: None, peer: peer(flags), started: clock.now() };
-    let daemon = Daemon::new(clock, clouds, &settings, about, None);
+    let daemon = Daemon::new(clock, clouds, &settings, about, state_dir);
     let reload: Reload = Arc::new(|| Box::pin(async { Err("there is no file to reload: restart instead".to_owned()) }));
     let ended = daemon.serve(listening, &guarding, settings, reload, signals::terminated()).await;
     drop(files);
     Ok(ended?)
-}
-
-/// Where totals outlive a restart.
-fn keepers(flags: &StackdriverRun) -> anyhow::Result<Option<Keepers>> {
-    let Some(path) = &flags.state_dir else { return Ok(None) };
-    Ok(Some(keeper::keepers(&Arc::new(StateDir::open(path)?))))
 }
 
 fn retries(run: &StackdriverRun) -> Retries {

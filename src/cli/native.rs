@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, Parser, Subcommand};
 
-use super::{AgentMode, Assumed, Command, Exit, Log, LogFormat, LogLevel, Outside, PlanOptions};
+use super::{AgentMode, Assumed, Command, Exit, Log, LogFormat, LogLevel, Outside, PlanOptions, World};
 
 const DEFAULT_LISTEN: &str = ":5000";
 /// Where the CloudWatch agent's control script puts its configuration.
@@ -154,23 +154,9 @@ enum Words {
     },
 }
 
-/// The simulated world.
-#[derive(Args, Clone, Debug)]
-struct World {
-    /// Seed: the same seed makes the same world
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// How many resources of each service there are in each account and region
-    #[arg(long, default_value_t = 40)]
-    resources: u32,
-    /// Which services there are, by namespace (AWS/EC2,AWS/SQS); all when it is left out
-    #[arg(long, value_delimiter = ',', value_name = "NAMESPACES")]
-    services: Vec<String>,
-}
-
 /// Which flags a command has, for the environment.
 const FLAGS: [(&str, &[&str]); 8] = [
-    ("demo", &["web.listen-address", "seed", "resources", "services"]),
+    ("demo", &["web.listen-address", "seed", "resources", "services", "accounts", "regions"]),
     (
         "run",
         &[
@@ -201,7 +187,7 @@ const FLAGS: [(&str, &[&str]); 8] = [
     ("check", &["config"]),
     ("explain", &["config"]),
     ("plan", &["config", "resources", "format"]),
-    ("sim", &["web.listen-address", "seed", "resources", "services"]),
+    ("sim", &["web.listen-address", "seed", "resources", "services", "accounts", "regions"]),
     ("healthcheck", &["url"]),
 ];
 
@@ -216,9 +202,7 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
     let args = with_environment(args, env);
     let cli = Cli::try_parse_from(args).map_err(|e| exit(&e))?;
     Ok(match cli.command {
-        Words::Demo { listen_address, world: World { seed, resources, services } } => {
-            Command::Demo { listen_address, seed, resources, services }
-        }
+        Words::Demo { listen_address, world } => Command::Demo { listen_address, world },
         Words::Run {
             config,
             listen_addresses,
@@ -249,9 +233,7 @@ pub(super) fn parse(args: Vec<OsString>, outside: Outside<'_>) -> Result<Command
         Words::Plan { config, live, resources, format } => {
             Command::Plan(PlanOptions { config, live, resources, json: format == "json" })
         }
-        Words::Sim { listen, world: World { seed, resources, services } } => {
-            Command::Sim { listen, seed, resources, services }
-        }
+        Words::Sim { listen, world } => Command::Sim { listen, world },
         Words::Healthcheck { url } => Command::Healthcheck { url },
         Words::Yace { arguments } => return super::yace::parse(&arguments, env),
         Words::StackdriverExporter { arguments } => return super::stackdriver::parse(&arguments, env, file),

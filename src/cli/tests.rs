@@ -167,15 +167,21 @@ fn the_name_of_the_binary_chooses() {
 
 #[test]
 fn native_commands() {
+    let regions = vec!["eu-west-1".to_owned(), "us-east-1".to_owned()];
+    let world = World { seed: 1, resources: 40, services: vec![], accounts: 2, regions };
     let table = [
-        ("demo", Command::Demo { listen_address: ":5000".into(), seed: 1, resources: 40, services: vec![] }),
+        ("demo", Command::Demo { listen_address: ":5000".into(), world }),
         (
-            "sim --web.listen-address :1 --seed 7 --resources 9 --services AWS/EC2,AWS/SQS",
+            "sim --web.listen-address :1 --seed 7 --resources 9 --services AWS/EC2,AWS/SQS --accounts 3 --regions eu-west-1",
             Command::Sim {
                 listen: ":1".into(),
-                seed: 7,
-                resources: 9,
-                services: vec!["AWS/EC2".into(), "AWS/SQS".into()],
+                world: World {
+                    seed: 7,
+                    resources: 9,
+                    services: vec!["AWS/EC2".into(), "AWS/SQS".into()],
+                    accounts: 3,
+                    regions: vec!["eu-west-1".into()],
+                },
             },
         ),
         ("check --config f", Command::Check { config: "f".into(), iam: false }),
@@ -219,6 +225,10 @@ fn native_commands() {
     for (line, want) in table {
         assert_eq!(try_parse(&format!("raingauge {line}"), &[]), Ok(want), "{line}");
     }
+}
+
+#[test]
+fn native_lines_that_are_no_commands() {
     for (line, code) in [
         ("run", 2),
         ("check", 2),

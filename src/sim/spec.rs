@@ -182,6 +182,17 @@ impl WorldSpec {
         spec
     }
 
+    /// With so many accounts in all; the first is the one that any key belongs to.
+    #[must_use]
+    pub fn with_accounts(mut self, count: u32) -> Self {
+        self.accounts.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+        let known = u32::try_from(self.accounts.len()).unwrap_or(u32::MAX);
+        self.accounts.extend((known..count).map(|n| account(n, &format!("raingauge-sim-{n}"))));
+        let ids: Vec<Text> = self.accounts.iter().map(|account| Text::clone(&account.id)).collect();
+        self.links.retain(|(monitoring, source)| ids.contains(monitoring) && ids.contains(source));
+        self
+    }
+
     /// With so many resources of a service in each account and region.
     #[must_use]
     pub fn with(mut self, kind: Kind, count: usize) -> Self {

@@ -50,7 +50,7 @@ fn add(types: f64, asks_a_day: f64, series: f64, line: &mut Line) {
 
 /// A discovery of each job in each project.
 async fn live(settings: &GcpSettings, options: &PlanOptions, around: &Around, plan: &mut Plan) {
-    let clouds = Clouds::new(around.network.clone(), Arc::clone(&around.google), None);
+    let clouds = Clouds::new(around.network.clone(), Arc::clone(&around.google));
     let (settings, failures) = clouds.with_projects(settings).await;
     plan.failures.extend(failures.iter().map(ToString::to_string));
     let api = match around.google.connect(&settings.access) {

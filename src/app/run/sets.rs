@@ -86,7 +86,7 @@ impl Daemon {
         let settings = narrowed(&resolved, &key.0);
         let clock = self.shared.clock.clone();
         let about = About { started: self.about.started, peer: self.about.peer.clone(), ..About::default() };
-        let daemon = Self::new(clock, self.clouds.without_keepers(), &settings, about, None);
+        let daemon = Self::new(clock, self.clouds.clone(), &settings, about, None);
         if let Err(error) = daemon.apply(&settings).await {
             tracing::error!("failed to collect a set of prefixes: {error:#}");
             return None;
