@@ -40,6 +40,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{self, Command, Log, Outside, PlanOptions, StackdriverRun, World, YaceRun};
 use crate::config::LoadOptions;
+use crate::secret::{self, MaskedLines};
 use crate::sim::{Kind, WorldSpec};
 use crate::telemetry::log::{self, LogSettings};
 use listen::Inherited;
@@ -62,28 +63,48 @@ const AGENT_KEEPS_THREADS: Duration = Duration::from_secs(3_600);
 
 /// Runs a command line, the program's name first, and returns the exit status. Errors are on stderr already.
 pub fn execute(args: impl Iterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.collect();
+    learn_secrets(&args);
     let env = |name: &str| std::env::var(name).ok();
     let file = |path: &str| std::fs::read_to_string(path).map_err(|e| format!("open {path}: {e}"));
-    let result = match cli::parse(args, Outside { env: &env, file: &file }) {
+    let result = match cli::parse(args.into_iter(), Outside { env: &env, file: &file }) {
         Ok(command) => perform(command),
         Err(exit) => {
             // Nothing is left to tell a broken pipe to.
-            let _ = io::stdout().write_all(exit.stdout.as_bytes());
-            let _ = io::stderr().write_all(exit.stderr.as_bytes());
+            let _ = stdout().write_all(exit.stdout.as_bytes());
+            let _ = stderr().write_all(exit.stderr.as_bytes());
             return exit.code;
         }
     };
     result.unwrap_or_else(|e| {
-        let _ = writeln!(io::stderr(), "raingauge: {e:#}");
+        let _ = writeln!(stderr(), "raingauge: {e:#}");
         EXIT_FAILED
     })
+}
+
+/// What the environment and the command line have of secrets is never said.
+fn learn_secrets(args: &[OsString]) {
+    for (name, value) in std::env::vars_os() {
+        secret::learn_variable(&name.to_string_lossy(), &value.to_string_lossy());
+    }
+    for arg in args {
+        secret::learn_variable("", &arg.to_string_lossy());
+    }
+}
+
+fn stdout() -> MaskedLines<io::Stdout> {
+    MaskedLines::new(io::stdout())
+}
+
+fn stderr() -> MaskedLines<io::Stderr> {
+    MaskedLines::new(io::stderr())
 }
 
 fn perform(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Demo { listen_address, world } => {
             start_log(Log::default(), false)?;
-            in_runtime(demo::demo(&[listen_address], spec_of(&world)?, &mut io::stdout()))?;
+            in_runtime(demo::demo(&[listen_address], spec_of(&world)?, &mut stdout()))?;
             Ok(0)
         }
         Command::Sim { listen, world } => {
@@ -91,7 +112,7 @@ fn perform(command: Command) -> anyhow::Result<u8> {
             in_runtime(async {
                 let address = tokio::net::lookup_host(&listen).await.context("use host:port")?.next();
                 let address = address.with_context(|| format!("{listen} has no address"))?;
-                sim::sim(address, spec_of(&world)?, &mut io::stdout()).await
+                sim::sim(address, spec_of(&world)?, &mut stdout()).await
             })?;
             Ok(0)
         }
@@ -109,8 +130,8 @@ fn perform(command: Command) -> anyhow::Result<u8> {
         }
         Command::YaceRun(flags) => yace(&flags),
         Command::StackdriverRun(flags) => stackdriver(&flags),
-        Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut io::stdout())?),
-        Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut io::stdout())?),
+        Command::Check { config, iam: true } => Ok(iam::iam(&config, &LoadOptions::default(), &mut stdout())?),
+        Command::Check { config, iam: false } => Ok(check::check(&config, &LoadOptions::default(), &mut stdout())?),
         Command::Explain { metric, config, yes } => explain_file(&metric, &config, yes),
         Command::Plan(options) => plan(&options),
         Command::YaceVerify { config, log: _ } => verify(&config),
@@ -135,7 +156,7 @@ fn explain_file(metric: &str, config: &Path, is_rich: bool) -> anyhow::Result<u8
     let settings = match crate::config::load(config, &LoadOptions::default()) {
         Ok(loaded) => loaded.settings,
         Err(mistakes) => {
-            writeln!(io::stderr(), "{mistakes}")?;
+            writeln!(stderr(), "{mistakes}")?;
             return Ok(EXIT_BAD_CONFIG);
         }
     };
@@ -143,7 +164,7 @@ fn explain_file(metric: &str, config: &Path, is_rich: bool) -> anyhow::Result<u8
         let clouds = clouds::Clouds::new(network::from_env()?, std::sync::Arc::new(google::FromEnvironment));
         let clock = crate::clock::Clock::system();
         let question = explain::Question { metric, settings: &settings, clouds: &clouds, clock: &clock, is_rich };
-        let explained = explain::explain(&question, &mut io::stdout()).await?;
+        let explained = explain::explain(&question, &mut stdout()).await?;
         Ok(if explained.is_there { 0 } else { EXIT_FAILED })
     })
 }
@@ -153,10 +174,10 @@ fn plan(options: &PlanOptions) -> anyhow::Result<u8> {
     let (network, root) = (network::from_env()?, agent::root_from(&env));
     let around = plan::Around { network, google: Arc::new(google::FromEnvironment), root };
     in_runtime(async {
-        match plan::plan(options, &around, &mut io::stdout()).await {
+        match plan::plan(options, &around, &mut stdout()).await {
             Ok(status) => Ok(status),
             Err(StartError::Config(mistakes)) => {
-                writeln!(io::stdout(), "{mistakes}")?;
+                writeln!(stdout(), "{mistakes}")?;
                 Ok(EXIT_BAD_CONFIG)
             }
             Err(StartError::Start(e)) => Err(e),
@@ -190,7 +211,7 @@ fn stackdriver(flags: &StackdriverRun) -> anyhow::Result<u8> {
         match stackdriver::run(flags, inherited).await {
             Ok(()) => Ok(0),
             Err(StartError::Config(mistakes)) => {
-                writeln!(io::stderr(), "{mistakes}")?;
+                writeln!(stderr(), "{mistakes}")?;
                 Ok(EXIT_FAILED)
             }
             Err(StartError::Start(e)) => Err(e),
@@ -199,7 +220,7 @@ fn stackdriver(flags: &StackdriverRun) -> anyhow::Result<u8> {
 }
 
 fn verify(config: &Path) -> anyhow::Result<u8> {
-    Ok(check::verify(config, &mut io::stdout())?)
+    Ok(check::verify(config, &mut stdout())?)
 }
 
 fn daemon(options: RunOptions) -> anyhow::Result<u8> {
@@ -215,7 +236,7 @@ fn daemon(options: RunOptions) -> anyhow::Result<u8> {
     match started {
         Ok(()) => Ok(0),
         Err(StartError::Config(mistakes)) => {
-            writeln!(io::stderr(), "{mistakes}")?;
+            writeln!(stderr(), "{mistakes}")?;
             Ok(bad_config)
         }
         Err(StartError::Start(e)) => Err(e),

@@ -13,6 +13,7 @@ pub mod model;
 
 pub mod clock;
 pub mod seam;
+pub mod secret;
 
 pub mod http1;
 pub mod lease;

@@ -23,7 +23,8 @@ use bridge::{Page, TestBridge};
 use raingauge::app::membership::Membership;
 use raingauge::clock::Clock;
 use raingauge::lease::Timing;
-use raingauge::lease::kubernetes::Place;
+use raingauge::lease::kubernetes::{Leases, Place};
+use raingauge::secret::masked;
 use raingauge::sim::{Kind, SimCloud, WorldSpec};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -42,6 +43,8 @@ aws:
   discovery:
     jobs: [{type: AWS/SQS, regions: [eu-west-1, us-east-1], metrics: [{name: NumberOfMessagesSent, statistics: [Sum], length: 3600}]}]
 ";
+/// What a pod is known by.
+const TOKEN: &str = "planted-lease-token-0123456789";
 const SERIES: &str = "aws_sqs_number_of_messages_sent_sum{";
 
 /// What the API server does next.
@@ -74,7 +77,7 @@ impl Kubernetes {
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("token"), "a-token\n").unwrap();
+        std::fs::write(folder.path().join("token"), format!("{TOKEN}\n")).unwrap();
         std::fs::write(folder.path().join("namespace"), "metrics").unwrap();
         (api, Place { url, service_account: folder.path().to_owned() }, folder)
     }
@@ -88,10 +91,14 @@ impl Kubernetes {
         let message =
             |status: StatusCode, text: &str| Some((status, json!({"message": text}).to_string()).into_response());
         match mood {
-            _ if headers["authorization"] != "Bearer a-token" => message(StatusCode::UNAUTHORIZED, "who are you?"),
+            _ if headers["authorization"] != format!("Bearer {TOKEN}") => {
+                message(StatusCode::UNAUTHORIZED, "who are you?")
+            }
             Mood::Well => None,
             Mood::Down => message(StatusCode::SERVICE_UNAVAILABLE, "etcd is away"),
-            Mood::Forbidden => message(StatusCode::FORBIDDEN, "leases is forbidden"),
+            Mood::Forbidden => {
+                message(StatusCode::FORBIDDEN, &format!("leases is forbidden to {:?}", headers["authorization"]))
+            }
             Mood::Hanging => {
                 tokio::time::sleep(Duration::from_secs(3600)).await;
                 None
@@ -217,6 +224,18 @@ async fn one_of_two_calls_the_cloud_and_hands_over_at_its_end() {
     assert_eq!(lease["spec"]["leaseTransitions"], 1);
     assert!(cloud.ledger().bill().calls("GetMetricData") > calls);
     second.stop().await;
+}
+
+#[tokio::test]
+async fn the_token_is_not_said_when_the_api_server_quotes_it() {
+    raingauge::aws::crypto::install();
+    let (api, place, _folder) = Kubernetes::start().await;
+    api.set(Mood::Forbidden);
+    let leases = Leases::new(place, "raingauge".to_owned()).unwrap();
+    let error = leases.read().await.unwrap_err().to_string();
+    assert!(error.contains(TOKEN), "the double quotes it: {error}");
+    let said = masked(&error);
+    assert!(said.contains("forbidden") && !said.contains("planted"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -128,6 +128,83 @@ fn yace_s_flag_takes_no_path() {
     assert!(!folder.path().join("a.sock").exists());
 }
 
+/// The ports on which a process listens, TCP and UDP alike.
+fn open_ports(running: &Running) -> Vec<String> {
+    let process = PathBuf::from(format!("/proc/{}", running.id()));
+    let links = fs::read_dir(process.join("fd")).unwrap().filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+    let sockets: Vec<String> = links.map(|link| link.display().to_string()).collect();
+    let mut ports = Vec::new();
+    // 0A: a TCP socket that listens; 07: a UDP socket that is bound and takes from everybody.
+    for (table, state) in [("tcp", "0A"), ("tcp6", "0A"), ("udp", "07"), ("udp6", "07")] {
+        let table_text = fs::read_to_string(process.join("net").join(table)).unwrap_or_default();
+        for line in table_text.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if fields[3] == state && sockets.contains(&format!("socket:[{}]", fields[9])) {
+                let port = u16::from_str_radix(fields[1].rsplit(':').next().unwrap(), 16).unwrap();
+                ports.push(format!("{} {port}", table.trim_end_matches('6')));
+            }
+        }
+    }
+    ports.sort();
+    ports
+}
+
+/// `docs/security.md` has them all.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_port_is_open_but_those_that_were_asked_for() {
+    let folder = folder();
+    let statsd = free_address().port();
+    let agent = |collected: &str| {
+        format!(r#"{{"agent": {{"region": "eu-west-1"}}, "metrics": {{"metrics_collected": {{{collected}}}}}}}"#)
+    };
+    fs::write(folder.path().join("agent.json"), agent(r#""mem": {"measurement": ["mem_used"]}"#)).unwrap();
+    let with_statsd = agent(&format!(r#""statsd": {{"service_address": "127.0.0.1:{statsd}"}}"#));
+    fs::write(folder.path().join("statsd.json"), with_statsd).unwrap();
+    fs::write(
+        folder.path().join("config.yml"),
+        format!("apiVersion: v1alpha1\n{}", CONFIG.split_once("1h\n").unwrap().1.replace("\n  ", "\n").trim_start()),
+    )
+    .unwrap();
+    let user = r#"{"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"}"#;
+    fs::write(folder.path().join("user.json"), user).unwrap();
+    let (tcp, udp) = (free_address(), format!("udp {statsd}"));
+    let port = format!("tcp {}", tcp.port());
+    let listen = format!("--web.listen-address={tcp}");
+    let yace = format!("-listen-address={tcp}");
+    let google = ["--monitoring.metrics-prefixes=p/", "--google.project-ids=p", "--google.endpoint=http://127.0.0.1:9"];
+    for (arguments, ports) in [
+        (vec!["run", "--config=raingauge.yml", &listen], vec![&port]),
+        (vec!["run", "--config=raingauge.yml", "--web.listen-address=unix:only.sock"], vec![]),
+        (vec!["agent", "--config=agent.json"], vec![]),
+        (vec!["agent", "--config=statsd.json", &listen], vec![&port, &udp]),
+        (vec!["yace", "-config.file=config.yml", &yace], vec![&port]),
+        ([&["stackdriver_exporter", &listen][..], &google].concat(), vec![&port]),
+    ] {
+        let mut command = raingauge(folder.path());
+        processes::aws_at(&mut command, "http://127.0.0.1:9", "eu-west-1");
+        command.env("GOOGLE_APPLICATION_CREDENTIALS", "user.json").current_dir(&folder).args(&arguments);
+        let mut running = Running::start(folder.path(), "ports", &mut command);
+        // An agent that listens nowhere says when it collects; the others, where they listen.
+        wait_until("it has started", async || {
+            let log = running.log();
+            let has_started = log.contains("listening on") || log.contains("pushing them costs");
+            if has_started { Ok(()) } else { Err(log) }
+        })
+        .await;
+        wait_until("its ports are those", async || {
+            let open = open_ports(&running);
+            if open.iter().eq(ports.iter().copied()) {
+                Ok(())
+            } else {
+                Err(format!("{arguments:?}: {open:?}, not {ports:?}"))
+            }
+        })
+        .await;
+        signal(&running, "TERM");
+        running.wait();
+    }
+}
+
 /// A copy of the program, which is no other test's: the health check looks for daemons of its own executable.
 fn own_copy(folder: &Path) -> PathBuf {
     let copy = folder.join("raingauge");

@@ -42,6 +42,9 @@ file 0644 config.example.yml "$doc/examples/config.example.yml"
 # Not beside the service: there it would need the socket from then on.
 file 0644 deploy/systemd/raingauge.service.d/socket.conf "$doc/examples/raingauge.service.d/socket.conf"
 file 0755 deploy/amazon-cloudwatch-agent-ctl "$doc/examples/amazon-cloudwatch-agent-ctl"
+# Not a unit until somebody wants it: the service would then listen nowhere else.
+file 0644 deploy/systemd/raingauge.socket "$doc/examples/systemd/raingauge.socket"
+file 0644 deploy/systemd/raingauge.service.d/socket.conf "$doc/examples/systemd/raingauge.service.d/socket.conf"
 zipped CHANGELOG.md "$doc/CHANGELOG.md"
 if [ -n "${THIRD_PARTY:-}" ]; then zipped "$THIRD_PARTY" "$doc/third-party-licences.txt"; fi
 zipped /dev/stdin "$doc/changelog" <<EOF

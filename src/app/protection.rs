@@ -10,6 +10,7 @@ use anyhow::Context;
 use crate::config::web::{self, Pem, WebFile};
 use crate::expose::guard::{Guard, Guarding, Passwords, Rate};
 use crate::expose::tls;
+use crate::secret;
 
 /// How often the files are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
@@ -24,11 +25,14 @@ pub fn load(file: Option<&Path>) -> anyhow::Result<Guard> {
 }
 
 fn guard(settings: WebFile) -> anyhow::Result<Guard> {
+    settings.users.values().for_each(|hash| secret::learn(hash));
     let tls = match &settings.tls {
         None => None,
         Some(tls) => {
             let client_ca = tls.client_ca.as_ref().map(bytes).transpose()?;
-            Some(tls::server(&bytes(&tls.certificate)?, &bytes(&tls.key)?, client_ca.as_deref(), &tls.rules)?)
+            let (certificate, key) = (bytes(&tls.certificate)?, bytes(&tls.key)?);
+            secret::learn(&String::from_utf8_lossy(&key));
+            Some(tls::server(&certificate, &key, client_ca.as_deref(), &tls.rules)?)
         }
     };
     let owned = |(a, b): (crate::model::Text, crate::model::Text)| (a.to_string(), b.to_string());

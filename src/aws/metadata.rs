@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::aws::crypto;
 use crate::model::Text;
 use crate::seam::{Failure, Reason};
+use crate::secret;
 
 /// Where every instance finds it.
 const ENDPOINT: &str = "http://169.254.169.254";
@@ -122,7 +123,9 @@ impl Metadata {
     async fn pass(&self) -> Result<Pass, Failure> {
         let request = self.http.put(format!("{}/latest/api/token", self.url));
         match request.header("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_SECONDS).send().await {
-            Ok(answer) if answer.status().is_success() => read(answer, "api/token").await.map(Pass::Token),
+            Ok(answer) if answer.status().is_success() => {
+                read(answer, "api/token").await.inspect(|token| secret::learn_passing(token)).map(Pass::Token)
+            }
             Ok(answer) => Ok(Pass::None(format!("status {}", answer.status().as_u16()))),
             // It is there, but its answer does not come this far: the sign of a hop limit of 1.
             Err(e) if e.is_timeout() && !e.is_connect() => Ok(Pass::None("no answer in time".to_owned())),

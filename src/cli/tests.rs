@@ -220,6 +220,10 @@ fn native_commands() {
     for (line, want) in table {
         assert_eq!(try_parse(&format!("raingauge {line}"), &[]), Ok(want), "{line}");
     }
+}
+
+#[test]
+fn native_lines_that_are_no_commands() {
     for (line, code) in [
         ("run", 2),
         ("check", 2),

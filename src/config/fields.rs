@@ -354,6 +354,7 @@ pub(crate) fn wrong_type(node: &Node, path: &Path<'_>, wanted: &str, report: &mu
     let found = match &*node.value {
         Value::Sequence(_) => "a list (sequence)".to_owned(),
         Value::Mapping(_) => "a mapping (map)".to_owned(),
+        Value::Scalar(_) if report.is_discreet => "a value (which may be a secret, and is not shown)".to_owned(),
         Value::Scalar(scalar) => match scalar::meaning(scalar) {
             Meaning::Contradiction => return contradiction(scalar, node.spot, path, report),
             Meaning::Str if scalar.is_plain || scalar.tag.is_some() => format!("the string {}", quoted(&scalar.text)),
@@ -366,5 +367,6 @@ pub(crate) fn wrong_type(node: &Node, path: &Path<'_>, wanted: &str, report: &mu
 
 fn contradiction(scalar: &Scalar, spot: Spot, path: &Path<'_>, report: &mut Report) {
     let tag = scalar.tag.as_deref().and_then(|t| t.rsplit(':').next()).unwrap_or_default();
-    report.mistake(spot, path, format!("{} cannot be read as !!{tag}", quoted(&scalar.text)));
+    let what = if report.is_discreet { "the value".to_owned() } else { quoted(&scalar.text) };
+    report.mistake(spot, path, format!("{what} cannot be read as !!{tag}"));
 }

@@ -47,6 +47,8 @@ impl fmt::Display for Path<'_> {
 pub(crate) struct Report {
     /// Whose rules hold.
     pub(crate) dialect: Dialect,
+    /// Values may be secrets and are not quoted.
+    pub(crate) is_discreet: bool,
     /// In the order in which they were found.
     pub(crate) mistakes: Vec<Diagnostic>,
     /// In the order in which they were found.
@@ -60,7 +62,15 @@ pub(crate) struct Report {
 impl Report {
     /// Nothing said yet.
     pub(crate) fn new(dialect: Dialect) -> Self {
-        Self { dialect, mistakes: Vec::new(), warnings: Vec::new(), values: 0, text_bytes: 0, exhausted: None }
+        Self {
+            dialect,
+            is_discreet: false,
+            mistakes: Vec::new(),
+            warnings: Vec::new(),
+            values: 0,
+            text_bytes: 0,
+            exhausted: None,
+        }
     }
 
     /// Something that makes the file unusable.

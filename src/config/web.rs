@@ -60,6 +60,7 @@ pub struct Tls {
 /// Reads the bytes of a web configuration file; `file` names it, and relative names in it count from its folder.
 pub fn parse(file: &FilePath, bytes: &[u8]) -> Result<WebFile, Mistakes> {
     let mut report = Report::new(Dialect::Native);
+    report.is_discreet = true;
     let settings = read(file, bytes, &mut report).unwrap_or_else(|fatal| {
         report.mistakes.push(fatal);
         None

@@ -27,6 +27,7 @@ use super::status::{self, Status};
 use super::tls::Stream;
 use crate::http1;
 use crate::model::Timestamp;
+use crate::secret::masked;
 use crate::telemetry::{Share, Telemetry};
 
 mod explained;
@@ -275,7 +276,7 @@ async fn show_status(State(web): State<Arc<Web>>) -> Response {
         Manners::Native | Manners::Yace => ("", "metrics"),
         Manners::Stackdriver(site) => ("../", site.cloud_path.as_str()),
     };
-    let html = status::html(&(web.status)(), to_root, metrics);
+    let html = status::html(&masked(&status::json(&(web.status)())), to_root, metrics);
     let headers = [
         (CONTENT_TYPE, HTML),
         (CACHE_CONTROL, "no-store"),
@@ -288,7 +289,7 @@ async fn show_status(State(web): State<Arc<Web>>) -> Response {
 
 async fn status_json(State(web): State<Arc<Web>>) -> Response {
     let headers = [(CONTENT_TYPE, JSON), (CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    (headers, status::json(&(web.status)())).into_response()
+    (headers, masked(&status::json(&(web.status)())).into_owned()).into_response()
 }
 
 async fn leader(State(web): State<Arc<Web>>) -> Response {
@@ -309,7 +310,7 @@ async fn ready(State(web): State<Arc<Web>>) -> Response {
 async fn reload(State(web): State<Arc<Web>>) -> Response {
     match (web.reload)().await {
         Ok(()) => text(StatusCode::OK, ""),
-        Err(why) => text(StatusCode::UNPROCESSABLE_ENTITY, why),
+        Err(why) => text(StatusCode::UNPROCESSABLE_ENTITY, masked(&why).into_owned()),
     }
 }
 

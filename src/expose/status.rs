@@ -260,10 +260,10 @@ pub fn json(status: &Status) -> String {
     serde_json::to_string(status).unwrap_or_default()
 }
 
-/// The page; `to_root` leads from where it is to `/`, `metrics` from there to the metrics.
-pub fn html(status: &Status, to_root: &str, metrics: &str) -> String {
+/// The page that draws this JSON; `to_root` leads from where it is to `/`, `metrics` from there to the metrics.
+pub fn html(json: &str, to_root: &str, metrics: &str) -> String {
     // Nothing in the block can end it.
-    let data = json(status).replace('<', "\\u003c");
+    let data = json.replace('<', "\\u003c");
     let api = format!("{to_root}{}", API_PATH.trim_start_matches('/'));
     let explain = format!("{to_root}{}", EXPLAIN_PATH.trim_start_matches('/'));
     let metrics = format!("{to_root}{}", metrics.trim_start_matches('/'));

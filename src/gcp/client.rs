@@ -27,6 +27,7 @@ use crate::gcp::gated::REGION;
 use crate::gcp::job::{Access, PUBLIC_UNIVERSE, Retries};
 use crate::model::Text;
 use crate::seam::{Call, Failure, MetricsRequested, Reason};
+use crate::secret;
 
 /// Until a connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -100,6 +101,10 @@ impl Client {
     /// credentials file.
     pub fn new(access: &Access, network: &Network) -> Result<Self, Failure> {
         install_crypto();
+        // A password in an address is sent, and answers may quote it.
+        if let Some(endpoint) = &access.endpoint {
+            secret::learn_url(endpoint);
+        }
         let http = http_client(network)?;
         let tokens = Tokens::new(&network.credentials, http.clone())?;
         let environment = network.universe_domain.as_deref().filter(|u| !u.is_empty());

@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use self::yace::{Spelling, YaceLines};
+use crate::secret::MaskedLines;
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -43,7 +44,7 @@ pub struct LogSetupError(String);
 pub fn init(settings: LogSettings) -> Result<(), LogSetupError> {
     let ansi = settings.format == LogFormat::Text && std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::registry()
-        .with(layer(settings, std::io::stderr, ansi).with_filter(filter(settings.level)))
+        .with(layer(settings, || MaskedLines::new(std::io::stderr()), ansi).with_filter(filter(settings.level)))
         .try_init()
         .map_err(|error| LogSetupError(error.to_string()))
 }

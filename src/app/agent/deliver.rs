@@ -12,6 +12,7 @@ use crate::model::Datum;
 use crate::push::job::PushSettings;
 use crate::push::pump::{Destination, Refused};
 use crate::seam::Failure;
+use crate::secret;
 
 pub(super) struct Delivery {
     around: Around,
@@ -30,6 +31,9 @@ impl Delivery {
             let clients = Clients::load(Access::default(), &network).await?;
             let role = Role { arn: self.push.role_arn.clone(), ..Role::default() };
             let PushSettings { region, endpoint_url, namespace, .. } = &self.push;
+            if let Some(url) = endpoint_url {
+                secret::learn_url(url);
+            }
             let publisher = clients.publisher(&role, region.as_ref(), endpoint_url.as_ref(), namespace).await?;
             tracing::info!(%namespace, region = %publisher.region(), "metrics go to CloudWatch");
             Ok(publisher)

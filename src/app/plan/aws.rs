@@ -205,7 +205,7 @@ fn say_price(settings: &AwsSettings) {
     let dollars = calls * price::of_unit("ListMetrics");
     let text = format!("asking: about {calls} ListMetrics calls or some more, {dollars:.4} dollars; the rest is free");
     // Nobody reads it when that fails.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(crate::secret::MaskedLines::new(std::io::stderr()), "{text}");
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]

@@ -18,6 +18,7 @@ use super::call::{Calls, Place};
 use super::failure;
 use crate::aws::signed::signing_time;
 use crate::seam::{Call, Failure, Reason};
+use crate::secret;
 
 /// Credentials that end sooner are asked for anew: longer than the SDK's own margin (ten seconds), or it would be given
 /// what it wants to replace.
@@ -92,6 +93,8 @@ impl Kept {
         }
         match self.ask(&state.provider).await {
             Ok(credentials) => {
+                secret::learn_passing(credentials.secret_access_key());
+                secret::learn_passing(credentials.session_token().unwrap_or_default());
                 state.failed = None;
                 let handed_out = handed_out(&credentials);
                 state.last = Some((credentials, Instant::now()));

@@ -12,6 +12,7 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::{Web, text};
+use crate::secret::masked;
 
 /// What the guard lets pass.
 const MAX_QUESTION_BYTES: usize = 8 * 1024;
@@ -47,10 +48,11 @@ pub(super) async fn explain(State(web): State<Arc<Web>>, headers: HeaderMap, bod
         Ok(asked) => (web.explain)(asked.metric).await,
         Err(why) => Err(Unexplained::Unreadable(format!("this is not {{\"metric\": \"…\"}}: {why}"))),
     };
-    match answer {
-        Ok(explained) => text(StatusCode::OK, explained),
-        Err(Unexplained::Unreadable(why)) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
-        Err(Unexplained::TooMany(why)) => text(StatusCode::TOO_MANY_REQUESTS, format!("{why}\n")),
-        Err(Unexplained::Standby(why)) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-    }
+    let (status, said) = match answer {
+        Ok(explained) => (StatusCode::OK, explained),
+        Err(Unexplained::Unreadable(why)) => (StatusCode::BAD_REQUEST, format!("{why}\n")),
+        Err(Unexplained::TooMany(why)) => (StatusCode::TOO_MANY_REQUESTS, format!("{why}\n")),
+        Err(Unexplained::Standby(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    };
+    text(status, masked(&said).into_owned())
 }

@@ -14,6 +14,7 @@ use super::federation::{External, Impersonation};
 use super::signed::Account;
 use crate::model::Text;
 use crate::seam::{Failure, Reason};
+use crate::secret;
 
 /// A token is not used in its last seconds.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -115,7 +116,7 @@ impl Tokens {
         }
         let asked = self.exchange.token(&self.source, scope).await;
         let stands = asked.as_ref().map_or(FAILURE_STANDS, |minted| minted.good_for.saturating_sub(MARGIN));
-        let token = asked.map(|minted| minted.token);
+        let token = asked.map(|minted| minted.token).inspect(|token| secret::learn_passing(token));
         kept.retain(|k| k.scope != scope);
         kept.push(Kept { scope, token: token.clone(), until: Instant::now() + stands });
         token.map(Some)
@@ -157,9 +158,23 @@ struct Head {
 
 fn from_file(content: &str, read: ReadFile) -> Result<(Source, Option<Text>), String> {
     let json: serde_json::Value = serde_json::from_str(content).map_err(|e| format!("it is no JSON object: {e}"))?;
+    if !json.is_object() {
+        return Err("it is no JSON object".to_owned());
+    }
+    learn(&json);
     let head: Head = part(&json)?;
     let project = head.project_id.or(head.quota_project_id).map(Text::from);
     Ok((source(&json, read, 1)?, project))
+}
+
+/// The secrets of a file, however deep.
+fn learn(json: &serde_json::Value) {
+    for (key, value) in json.as_object().into_iter().flatten() {
+        match value.as_str() {
+            Some(text) if ["private_key", "client_secret", "refresh_token"].contains(&&**key) => secret::learn(text),
+            _ => learn(value),
+        }
+    }
 }
 
 /// The kinds of file that Google hands out.

@@ -14,6 +14,7 @@ use super::signed::{self, Account};
 use super::{body, url};
 use crate::model::Text;
 use crate::seam::{Failure, Reason};
+use crate::secret;
 
 /// One request.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,6 +65,7 @@ impl Exchange {
                 Source::Impersonated(both) => {
                     let (source, impersonation) = &**both;
                     let own = self.token(source, CLOUD_SCOPE).await?;
+                    secret::learn_passing(&own.token);
                     self.of_impersonated(&own.token, impersonation, scope).await
                 }
             }
@@ -89,6 +91,7 @@ impl Exchange {
 
     async fn of_account(&self, account: &Account, scope: &str) -> Result<Minted, Failure> {
         let word = account.word(scope).map_err(|message| failure(Reason::NoCredentials, message))?;
+        secret::learn_passing(&word);
         let fields = [("grant_type", signed::GRANT), ("assertion", &word)];
         minted(&send(|| self.form(account.token_uri(), &fields)).await?)
     }
@@ -105,6 +108,7 @@ impl Exchange {
 
     async fn of_external(&self, external: &External, scope: &str) -> Result<Minted, Failure> {
         let subject = self.subject(&external.subject).await?;
+        secret::learn_passing(&subject);
         let asked = &external.fields;
         let mut fields = vec![
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
