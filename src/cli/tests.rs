@@ -225,6 +225,10 @@ fn native_commands() {
     for (line, want) in table {
         assert_eq!(try_parse(&format!("raingauge {line}"), &[]), Ok(want), "{line}");
     }
+}
+
+#[test]
+fn what_ends_at_once() {
     for (line, code) in [
         ("run", 2),
         ("check", 2),
