@@ -94,17 +94,20 @@ impl Reason {
     /// What the reader of the error can do about it.
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::Throttled => "lengthen the job's interval or ask AWS for a higher quota",
-            Self::AccessDenied => "grant the permission (iam/ holds the policies) or use another role",
+            Self::Throttled => "lengthen the job's interval or ask the cloud for a higher quota",
+            Self::AccessDenied => "grant the permission (iam/ has policies and roles) or use another role",
             Self::ExpiredCredentials => "renew the credentials",
-            Self::NoCredentials => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or attach a role",
-            Self::InvalidRequest => "check the job's namespace, metric names, statistics and period",
+            Self::NoCredentials => {
+                "AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or attach a role; \
+                 Google: set GOOGLE_APPLICATION_CREDENTIALS, or attach a service account"
+            }
+            Self::InvalidRequest => "check the job's namespace, metric names, statistics and period (Google: prefixes, filters, aggregation)",
             Self::ServerError | Self::InternalError => "nothing: it is tried again",
-            Self::Timeout | Self::Network => "check the network, HTTPS_PROXY and AWS_ENDPOINT_URL",
-            Self::BadAnswer => "check AWS_ENDPOINT_URL: does it speak this API?",
+            Self::Timeout | Self::Network => "check the network, HTTPS_PROXY and the endpoint (AWS_ENDPOINT_URL; Google: endpoint)",
+            Self::BadAnswer => "check the endpoint (AWS_ENDPOINT_URL; Google: endpoint): does it speak this API?",
             Self::PartialData => "nothing: it is asked again at the next interval",
             Self::Forbidden => "allow cloudwatch:GetMetricData for this namespace or account",
-            Self::LimitReached => "narrow the job (searchTags, dimensionNameRequirements)",
+            Self::LimitReached => "narrow the job (searchTags, dimensionNameRequirements; Google: prefixes, filters)",
             Self::Unreadable => "check HOST_PROC and HOST_SYS, and what this process may read",
             Self::Panic => "please report it with the log",
         }
