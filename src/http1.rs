@@ -28,7 +28,7 @@ pub trait Attendant: Clone + Send + Sync + 'static {
     /// What a request carries to its route as an extension.
     type Word: Clone + Send + Sync + 'static;
 
-    /// The head of a request was read; it goes to its route now.
+    /// The head of a request was read; it goes to its route now, its body perhaps still on its way.
     fn heard(&self) -> Self::Word;
 
     /// Completes when the connection has to end, whatever it is doing.

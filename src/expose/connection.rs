@@ -99,8 +99,8 @@ pub struct Standing {
     seat: Seat,
     /// And how many came before.
     phase: Mutex<(Phase, u64)>,
-    /// A request was understood; until then what is written is TLS's handshake.
-    was_heard: AtomicBool,
+    /// A request was read to its end; until then what is written is TLS's handshake, or an invitation to go on.
+    was_understood: AtomicBool,
 }
 
 impl Standing {
@@ -116,6 +116,17 @@ impl Standing {
         }
     }
 
+    /// The request was read to its end, or is refused: from now on it is we who are waited for.
+    pub fn understood(&self) {
+        self.was_understood.store(true, Ordering::Relaxed);
+        self.enter(Phase::Answering);
+    }
+
+    /// From where it comes.
+    pub fn peer(&self) -> Peer {
+        self.seat.peer()
+    }
+
     /// Where to count what becomes of it.
     pub fn telemetry(&self) -> &Arc<Telemetry> {
         self.seat.telemetry()
@@ -124,12 +135,11 @@ impl Standing {
 
 /// What follows a connection while its requests are answered.
 impl Attendant for Arc<Standing> {
-    type Word = Peer;
+    type Word = Self;
 
-    fn heard(&self) -> Peer {
-        self.was_heard.store(true, Ordering::Relaxed);
-        self.enter(Phase::Answering);
-        self.seat.peer()
+    /// Its body may be still to come: whoever has read that says so.
+    fn heard(&self) -> Self {
+        Self::clone(self)
     }
 
     async fn dismissed(&self) {
@@ -148,7 +158,7 @@ impl Connection {
     fn new(socket: Socket, seat: Seat, limits: Limits) -> Self {
         let deadline = Box::pin(sleep_until(Instant::now() + limits.first_byte));
         let standing =
-            Arc::new(Standing { seat, phase: Mutex::new((Phase::New, 0)), was_heard: AtomicBool::new(false) });
+            Arc::new(Standing { seat, phase: Mutex::new((Phase::New, 0)), was_understood: AtomicBool::new(false) });
         Self { socket, standing, limits, deadline, timed: 0, is_stuck: false }
     }
 
@@ -210,7 +220,7 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
         self.is_stuck = written.is_pending();
-        if self.standing.was_heard.load(Ordering::Relaxed) {
+        if self.standing.was_understood.load(Ordering::Relaxed) {
             self.standing.enter(Phase::Writing);
         }
         if written.is_ready() { written } else { self.poll_end(cx) }

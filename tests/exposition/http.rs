@@ -286,11 +286,25 @@ async fn an_answer_that_is_never_read_is_cut_off() {
     client.write_all(b"x").await.unwrap();
     let mut connection = door.admit().await;
     connection.read_u8().await.unwrap();
-    connection.standing().heard();
+    connection.standing().understood();
     let much = vec![b'x'; 64 * 1024 * 1024];
     let error = connection.write_all(&much).await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
     assert_eq!(closed(&telemetry), ["{reason=\"slow_reader\"} 1"]);
+}
+
+/// The head has come, and says that there is a body.
+#[tokio::test]
+async fn a_body_that_never_comes_is_a_request_that_never_ends() {
+    let (mut door, address, telemetry) = door(1, Limits { request: SHORT_PHASE, ..LONG }).await;
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"head").await.unwrap();
+    let mut connection = door.admit().await;
+    connection.read_exact(&mut [0; 4]).await.unwrap();
+    let _word = connection.standing().heard();
+    connection.write_all(b"100 go on").await.unwrap();
+    assert_eq!(connection.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    assert_eq!(closed(&telemetry), ["{reason=\"slow_request\"} 1"]);
 }
 
 /// A handshake of TLS writes, too: that must not look like an answer.
@@ -316,14 +330,14 @@ async fn a_connection_in_use_is_kept() {
     let mut connection = door.admit().await;
     for _ in 0..5 {
         connection.read_u8().await.unwrap();
-        connection.standing().heard();
+        connection.standing().understood();
         connection.write_all(b"y").await.unwrap();
         let idle = tokio::time::timeout(Duration::from_secs(100), connection.read_u8()).await;
         assert!(idle.is_err(), "{idle:?}");
         client.write_all(b"x").await.unwrap();
     }
     connection.read_u8().await.unwrap();
-    connection.standing().heard();
+    connection.standing().understood();
     connection.write_all(b"y").await.unwrap();
     assert_eq!(connection.read_u8().await.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
     assert_eq!(closed(&telemetry), [""; 0]);

@@ -17,7 +17,7 @@ use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use super::text;
-use crate::expose::connection::Peer;
+use crate::expose::connection::{Peer, Standing};
 use crate::expose::guard::{Guard, Guarding};
 use crate::telemetry::{Refusal, Telemetry};
 
@@ -42,6 +42,9 @@ async fn pass(State(house): State<Gatehouse>, request: Request, next: Next) -> R
         None => read(body).await,
         Some(refused) => Err(refused),
     };
+    if let Some(standing) = head.extensions.get::<Arc<Standing>>() {
+        standing.understood();
+    }
     let mut response = match body {
         Ok(body) => next.run(Request::from_parts(head, Body::from(body))).await,
         Err(refusal) => {
@@ -64,7 +67,7 @@ async fn refusal(guard: &Guard, head: &Parts) -> Option<Refusal> {
     let passwords = guard.passwords.as_ref()?;
     let Some((user, password)) = credentials(&head.headers) else { return Some(Refusal::Unauthorized) };
     // Whoever does not come by a connection is one more peer.
-    let peer = head.extensions.get().copied().unwrap_or(Peer::Local);
+    let peer = head.extensions.get::<Arc<Standing>>().map_or(Peer::Local, |standing| standing.peer());
     if passwords.fit(peer, &user, &password).await { None } else { Some(Refusal::Unauthorized) }
 }
 
