@@ -101,9 +101,13 @@ impl Reason {
                 "AWS: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or attach a role; \
                  Google: set GOOGLE_APPLICATION_CREDENTIALS, or attach a service account"
             }
-            Self::InvalidRequest => "check the job's namespace, metric names, statistics and period (Google: prefixes, filters, aggregation)",
+            Self::InvalidRequest => {
+                "check the job's namespace, metric names, statistics and period (Google: prefixes, filters, aggregation)"
+            }
             Self::ServerError | Self::InternalError => "nothing: it is tried again",
-            Self::Timeout | Self::Network => "check the network, HTTPS_PROXY and the endpoint (AWS_ENDPOINT_URL; Google: endpoint)",
+            Self::Timeout | Self::Network => {
+                "check the network, HTTPS_PROXY and the endpoint (AWS_ENDPOINT_URL; Google: endpoint)"
+            }
             Self::BadAnswer => "check the endpoint (AWS_ENDPOINT_URL; Google: endpoint): does it speak this API?",
             Self::PartialData => "nothing: it is asked again at the next interval",
             Self::Forbidden => "allow cloudwatch:GetMetricData for this namespace or account",
