@@ -22,7 +22,6 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sdk_cloudwatch::config::retry::RetryPartition;
 use aws_sdk_cloudwatch::types as cw;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::retry::RetryConfig;
 use futures_util::future::BoxFuture;
@@ -42,6 +41,7 @@ use crate::seam::{Call, Failure, MetricsRequested, Reason};
 use assumed::Assumed;
 use call::{Calls, Place};
 use credentials::{Kept, Maker, Unbooked};
+use http::OverReqwest;
 pub use http::{Emulator, Network, Profile};
 use identity::Identity;
 
@@ -80,15 +80,14 @@ struct RoleAccess {
 impl Clients {
     /// Fails for a proxy or certificates that cannot be used, before anything is asked of anybody.
     pub fn check(network: &Network) -> Result<(), Failure> {
-        http::client(network)?;
-        Signer::new(network)?;
-        Ok(())
+        http::client(network).map(drop)
     }
 
     /// Reads the SDK's configuration (environment, profiles, SSO, web identity, container, instance). The only one who is
     /// asked is the instance's metadata service: for the region, when nothing else says it.
     pub async fn load(access: Access, network: &Network) -> Result<Self, Failure> {
-        let http_client = http::client(network)?;
+        let connections = http::client(network)?;
+        let http_client = OverReqwest(connections.clone());
         let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_BACKOFF);
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -119,7 +118,7 @@ impl Clients {
             let kept = SharedCredentialsProvider::new(Kept::own(own, fresh));
             base = base.to_builder().credentials_provider(kept).build();
         }
-        let signer = Arc::new(Signer::new(network)?);
+        let signer = Arc::new(Signer::new(connections, network.endpoints.clone()));
         Ok(Self { base, access, signer, roles: Mutex::default(), made: Mutex::default() })
     }
 
@@ -220,7 +219,7 @@ fn of_profile(mut loader: ConfigLoader, profile: &Profile) -> ConfigLoader {
 }
 
 /// Goes through environment, profiles and the rest again, since the chain that the SDK made at the start remembers them.
-fn reading_anew(http_client: SharedHttpClient, region: Option<Region>, profile: Profile) -> Maker {
+fn reading_anew(http_client: OverReqwest, region: Option<Region>, profile: Profile) -> Maker {
     Box::new(move || {
         let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client.clone());
         let loader = of_profile(loader, &profile);
@@ -554,7 +553,7 @@ mod tests {
         std::fs::write(&file, profile("default", "WRONG") + &profile("chosen", "RIGHT")).unwrap();
         let profile = Profile { name: Some("chosen".into()), file: Some(file.display().to_string()) };
         let network = Network { profile: profile.clone(), ..Network::default() };
-        let again = reading_anew(http::client(&network).unwrap(), Some(Region::new("eu-west-1")), profile);
+        let again = reading_anew(OverReqwest(http::client(&network).unwrap()), Some(Region::new("eu-west-1")), profile);
         let credentials = again().await.unwrap().provide_credentials().await.unwrap();
         assert_eq!(credentials.access_key_id(), "RIGHT");
     }

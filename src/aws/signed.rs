@@ -15,9 +15,7 @@ use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, si
 use aws_sigv4::sign::v4;
 use tokio::time::Instant;
 
-use crate::aws::client::Network;
 use crate::aws::client::failure;
-use crate::aws::crypto;
 use crate::aws::question::Question;
 use crate::seam::{Failure, Reason};
 use encode::{Encoded, encode};
@@ -30,8 +28,6 @@ const ATTEMPTS: u32 = 5;
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(3);
-/// Until a connection stands.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// One attempt.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest answer that is read: a page of five hundred REST APIs with their policies has a quarter of it.
@@ -55,38 +51,9 @@ pub struct Sent {
 }
 
 impl Signer {
-    /// Sets up the connection; fails for a bad proxy or certificate.
-    pub fn new(network: &Network) -> Result<Self, Failure> {
-        let wrong = |e: reqwest::Error| Failure {
-            reason: Reason::Network,
-            doing: "set up the connection for signed calls".to_owned(),
-            message: e.to_string(),
-        };
-        crypto::install();
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ATTEMPT_TIMEOUT)
-            .no_proxy()
-            // A redirect would take the session token to another host.
-            .redirect(reqwest::redirect::Policy::none());
-        if let Some(url) = &network.https_proxy {
-            let direct = reqwest::NoProxy::from_string(&network.direct_hosts());
-            builder = builder.proxy(reqwest::Proxy::https(url).map_err(wrong)?.no_proxy(direct));
-        }
-        if let Some(pem) = &network.ca_bundle {
-            let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(wrong)?;
-            if certificates.is_empty() {
-                return Err(Failure {
-                    reason: Reason::InvalidRequest,
-                    doing: "read the certificates of AWS_CA_BUNDLE".to_owned(),
-                    message: "there is none in the file; it must be PEM".to_owned(),
-                });
-            }
-            for certificate in certificates {
-                builder = builder.add_root_certificate(certificate);
-            }
-        }
-        Ok(Self { http: builder.build().map_err(wrong)?, endpoints: network.endpoints.clone() })
+    /// Over the same connections as the SDK.
+    pub fn new(http: reqwest::Client, endpoints: Endpoints) -> Self {
+        Self { http, endpoints }
     }
 
     /// Asks, and tries again what may pass, until `patience` is over.
@@ -134,7 +101,7 @@ impl Signer {
         let signature = signature(question, encoded, &url, &to.region, credentials)?;
         let method = reqwest::Method::from_bytes(encoded.method.as_bytes())
             .map_err(|e| (Reason::InvalidRequest, e.to_string()))?;
-        let mut request = self.http.request(method, &url).body(encoded.body.clone());
+        let mut request = self.http.request(method, &url).timeout(ATTEMPT_TIMEOUT).body(encoded.body.clone());
         for (name, value) in &encoded.headers {
             request = request.header(*name, value);
         }

@@ -52,6 +52,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::aws::client::http::{self, Network, OverReqwest};
 
     /// As YACE's recorded peers answer.
     const ANSWER: &str = "<AssumeRoleResponse><AssumeRoleResult><AssumedRoleUser><Arn>arn:x</Arn><AssumedRoleId>a</AssumedRoleId></AssumedRoleUser>\
@@ -76,7 +77,7 @@ mod tests {
             .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(Credentials::new(
                 "a", "b", None, None, "test",
             )))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(OverReqwest(http::client(&Network::default()).unwrap()))
             .build();
         let arn = Text::from("arn:aws:iam::000000000001:role/r");
         let role = Assumed { sts: aws_sdk_sts::Client::new(&config), arn, external_id: Some("x".into()) };
