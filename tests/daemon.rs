@@ -150,6 +150,15 @@ fn a_file_that_cannot_be_used_ends_with_64_or_1_and_says_why() {
 }
 
 #[test]
+fn an_agent_without_its_section_does_not_do_other_jobs() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = "aws: {static: [{name: s, namespace: N, regions: [eu-west-1], metrics: [{name: M, statistics: [Sum]}]}]}";
+    let output = raingauge(folder.path()).arg("agent").arg("--config").arg(written(&folder, job)).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains("has no `agent:` section; `raingauge run"), "{}", text(&output));
+}
+
+#[test]
 fn a_taken_port_is_an_error_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
     let config = written(&folder, YACE_FILE);
@@ -170,7 +179,7 @@ async fn jobs_that_find_nothing_say_so_once() {
     let nothing =
         "interval: 1s, inventoryInterval: 1s, regions: [eu-west-1], metrics: [{name: Typo, statistics: [Sum]}]";
     let config = format!(
-        "aws: {{customNamespace: [{{name: c, namespace: Nobody, {nothing}}}], static: [{{name: s, namespace: Nobody, {nothing}}}]}}"
+        "aws: {{discovery: {{jobs: [{{type: AWS/SQS, {nothing}}}]}}, customNamespace: [{{name: c, namespace: Nobody, {nothing}}}], static: [{{name: s, namespace: Nobody, {nothing}}}]}}"
     );
     let config = written(&folder, &config);
     let mut command = raingauge(folder.path());
@@ -189,7 +198,9 @@ async fn jobs_that_find_nothing_say_so_once() {
     })
     .await;
     let log = running.log();
-    for said in ["CloudWatch lists none of the job's metrics", "CloudWatch has no data for any of the job's metrics"] {
-        assert_eq!(log.matches(said).count(), 1, "{log}");
+    for (said, jobs) in
+        [("CloudWatch lists none of the job's metrics", 2), ("CloudWatch has no data for any of the job's metrics", 1)]
+    {
+        assert_eq!(log.matches(said).count(), jobs, "{log}");
     }
 }

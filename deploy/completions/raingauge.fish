@@ -76,7 +76,7 @@ json\t'One object a line'
 logfmt\t'key=value'"
 complete -c raingauge -n "__fish_raingauge_using_subcommand agent" -l state-dir -d 'A directory where data wait through outages and restarts; without it, in memory' -r -F
 complete -c raingauge -n "__fish_raingauge_using_subcommand agent" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c raingauge -n "__fish_raingauge_using_subcommand check" -l config -d 'The configuration: raingauge.yml or a YACE file' -r -F
+complete -c raingauge -n "__fish_raingauge_using_subcommand check" -l config -d 'The configuration: raingauge.yml, a YACE file or the CloudWatch agent\'s JSON' -r -F
 complete -c raingauge -n "__fish_raingauge_using_subcommand check" -l iam -d 'Print the IAM policies that this configuration needs, and nothing else'
 complete -c raingauge -n "__fish_raingauge_using_subcommand check" -s h -l help -d 'Print help'
 complete -c raingauge -n "__fish_raingauge_using_subcommand explain" -l config -d 'The configuration: raingauge.yml or a YACE file' -r -F

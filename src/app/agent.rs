@@ -168,7 +168,8 @@ struct Work {
 
 impl Work {
     async fn run(self, spool: Spool) {
-        let ledger = Arc::new(Ledger::new(self.around.shared.clone(), self.settings.push.as_ref()));
+        let ledger =
+            Arc::new(Ledger::new(self.around.shared.clone(), self.settings.push.as_ref(), &self.settings.host));
         let now = self.around.shared.clock.read();
         let host = self.settings.host.clone();
         let (collector, failures) = Collector::start(self.around.root.clone(), host, now).await;

@@ -205,7 +205,10 @@ impl Bridge {
     fn start(&self, target: Target, labels: JobLabels, memory: String, slot: SlotKey, delay: Duration) -> Running {
         let stop = self.stop.child_token();
         self.shared.states.add(&slot, &target, &labels);
-        self.shared.readiness.expect(Text::clone(&slot.name));
+        // What is collected when somebody asks is as ready before as it will ever be.
+        if self.demand.as_ref().is_none_or(|demand| demand.drive() != Drive::OnScrape) {
+            self.shared.readiness.expect(Text::clone(&slot.name));
+        }
         self.shared.telemetry.expect(&labels, self.shared.clock.read());
         let place: Place = Arc::new(Mutex::new(Some(slot)));
         let workers = Workers {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::anyhow;
 use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -115,6 +116,13 @@ pub enum StartError {
 
 /// Runs until a signal ends it. `inherited` are the sockets that systemd has handed over; without them it opens its own.
 pub async fn run(options: RunOptions, loaded: Loaded, inherited: Option<Inherited>) -> Result<(), StartError> {
+    let Settings { aws, gcp, agent, .. } = &loaded.settings;
+    if options.agent.is_some() && agent.is_none() && (aws.is_some() || gcp.is_some()) {
+        let file = options.config.display();
+        return Err(
+            anyhow!("{file} has no `agent:` section; `raingauge run --config {file}` does its other jobs").into()
+        );
+    }
     let mut network = network::from_env()?;
     if let Some(mode) = options.agent {
         network = common_config::apply(Path::new(COMMON_CONFIG), network)?;
@@ -346,6 +354,8 @@ impl Daemon {
             yace: matches!(about.peer, Peer::Yace),
             prices: price::list_prices(),
         });
+        // Alone, until it is said to be one of several.
+        telemetry.leads(true);
         let (telemetry, demand) = match &about.peer {
             Peer::Stackdriver(peer) => (telemetry.beside_stackdriver(), Some(Arc::new(Demand::new(peer.drive)))),
             Peer::None | Peer::Yace => (telemetry, None),

@@ -30,7 +30,7 @@ fn how_to_use(cloud: &SimCloud) -> String {
         "A simulated cloud is at {url} (accounts {accounts}; nothing here exists or costs anything).\n\
          Point a CloudWatch client at it:\n\n\
          \x20 export AWS_ENDPOINT_URL={url} AWS_REGION={region} AWS_EC2_METADATA_DISABLED=true\n\
-         \x20 export AWS_ACCESS_KEY_ID=simulated AWS_SECRET_ACCESS_KEY=simulated\n\n\
+         \x20 export AWS_ACCESS_KEY_ID=simulated AWS_SECRET_ACCESS_KEY=simulated-secret-key\n\n\
          \x20 curl -s {url}/_sim/example.yml     a YACE configuration for everything that is here\n\
          \x20 curl -s {url}/_sim/world           what is here\n\
          \x20 curl -s {url}/_sim/ledger          what the calls so far would have cost\n\

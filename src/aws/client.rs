@@ -106,7 +106,7 @@ impl Clients {
         }
         loader = of_profile(loader, &network.profile);
         if let Some(emulator) = &network.emulator {
-            let keys = Credentials::new(&emulator.access_key_id, "simulated", None, None, "emulator");
+            let keys = Credentials::new(&emulator.access_key_id, "simulated-secret-key", None, None, "emulator");
             let region = Region::new(emulator.region.clone());
             loader = loader.endpoint_url(&emulator.endpoint_url).credentials_provider(keys).region(region);
         }

@@ -104,7 +104,7 @@ impl Discover {
                 let selection = &self.job.selection;
                 let others = selection.include_untagged || selection.linked != Linked::None;
                 if resources.wanted.is_empty() && discovery.service.lists_resources() && !others {
-                    tracing::warn!(job = %self.job.name, region = %self.api.region(), "no tagged resource was found, so the job shows nothing (includeUntagged shows metrics without)");
+                    tracing::warn!(job = %self.job.name, region = %self.api.region(), "no tagged resource was found, so the job shows nothing: check searchTags, and whether the resources have tags (includeUntagged shows those without)");
                 } else {
                     candidates = self.metrics(&account.id, books).await;
                 }
@@ -201,7 +201,12 @@ impl Discover {
     /// A job that finds nothing, or more than it may, says so once.
     fn tell(&mut self, inventory: &Inventory, left_out: &LeftOut, whole: bool) {
         let (job, region, account) = (&self.job.name, self.api.region(), &inventory.account.id);
-        let asks = matches!(self.job.kind, JobKind::Custom) && !self.job.metrics.is_empty();
+        let asks = match self.job.kind {
+            JobKind::Static(_) => false,
+            JobKind::Custom => !self.job.metrics.is_empty(),
+            // Without resources nothing is listed, and that has been said.
+            JobKind::Discovery(_) => !self.job.metrics.is_empty() && !inventory.resources.is_empty(),
+        };
         let nothing = asks && whole && inventory.metrics.is_empty();
         if nothing && !self.told.nothing_listed {
             let namespace = &self.job.namespace;

@@ -89,7 +89,7 @@ enum Words {
     },
     /// Say everything that is wrong with a configuration (exit status 64 when something is)
     Check {
-        /// The configuration: raingauge.yml or a YACE file
+        /// The configuration: raingauge.yml, a YACE file or the CloudWatch agent's JSON
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// Print the IAM policies that this configuration needs, and nothing else

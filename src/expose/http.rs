@@ -310,7 +310,7 @@ async fn ready(State(web): State<Arc<Web>>) -> Response {
 async fn reload(State(web): State<Arc<Web>>) -> Response {
     match (web.reload)().await {
         Ok(()) => text(StatusCode::OK, ""),
-        Err(why) => text(StatusCode::UNPROCESSABLE_ENTITY, masked(&why).into_owned()),
+        Err(why) => text(StatusCode::UNPROCESSABLE_ENTITY, format!("{}\n", masked(why.trim_end()))),
     }
 }
 

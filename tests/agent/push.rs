@@ -98,6 +98,18 @@ async fn the_host_arrives_and_is_on_the_page() {
     bridge.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_that_has_nothing_to_send_costs_nothing() {
+    let cloud = cloud().await;
+    let config = "agent: {agent: {metrics_collection_interval: 4}, metrics: {force_flush_interval: 1, metrics_collected: {mem: {measurement: [used_percent]}}}}";
+    let bridge = TestBridge::start_agent(&cloud, nowhere(), None, config).await;
+    let page = bridge.wait_for("one metric", |p| p.sum("raingauge_push_metrics", &[]) > 0.0).await;
+    let requests = 30.0 * 86_400.0 / 4.0 * 0.00001;
+    let said = page.sum("raingauge_push_estimated_cost_dollars_per_month", &[]);
+    assert!((said - 0.3 - requests).abs() < 1e-6, "{said}, not {}", 0.3 + requests);
+    bridge.stop().await;
+}
+
 async fn survives(effect: Effect, reason: &str) {
     let cloud = cloud().await;
     let id = cloud.faults().add(Fault::new(effect).on("PutMetricData"));

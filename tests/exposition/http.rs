@@ -164,7 +164,7 @@ async fn a_bad_file_is_refused_with_its_reasons() {
     let server = start(false).await;
     assert_eq!(server.short("POST", "/-/reload").await, (200, String::new()));
     server.bad_file.store(true, Ordering::Relaxed);
-    assert_eq!(server.short("POST", "/-/reload").await, (422, "line 3: no".into()));
+    assert_eq!(server.short("POST", "/-/reload").await, (422, "line 3: no\n".into()));
     assert_eq!(server.short("GET", "/-/reload").await.0, 405);
 }
 
@@ -194,7 +194,7 @@ async fn yaces_paths_answer_as_yace_does() {
     assert_eq!(server.short("POST", "/reload").await, (200, String::new()));
     assert_eq!(server.short("GET", "/reload").await, (404, String::new()));
     server.bad_file.store(true, Ordering::Relaxed);
-    assert_eq!(server.short("POST", "/reload").await, (422, "line 3: no".into()));
+    assert_eq!(server.short("POST", "/reload").await, (422, "line 3: no\n".into()));
     for (method, path) in [("GET", "/nowhere"), ("POST", "/some/where?x=1")] {
         let page = server.ask(method, path, "").await;
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));

@@ -90,3 +90,16 @@ async fn each_set_of_prefixes_has_counters_of_its_own() {
     assert!(page.contains("stackdriver_monitoring_scrapes_total{project_id=\"p\"} 4\n"), "{page}");
     assert!(page.contains("stackdriver_monitoring_api_calls_total{project_id=\"p\"} 8\n"), "{page}");
 }
+
+#[tokio::test]
+async fn what_is_collected_at_each_scrape_is_ready_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_running, address) = start(folder.path(), &["--collect.on-scrape"]).await;
+    wait_until("it is ready", async || match get(address, "/-/ready").await {
+        Some((200, _)) => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+    let (_, page) = get(address, "/metrics").await.unwrap();
+    assert!(page.contains("raingauge_leader 1\n"), "{page}");
+}

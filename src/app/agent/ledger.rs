@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::app::bridge::Shared;
 use crate::expose::status::{JobError, PushStatus};
 use crate::host::collect::Collected;
+use crate::host::job::HostSettings;
 use crate::model::{Datum, Timestamp};
 use crate::push::batch::MAX_DATA;
 use crate::push::census::Census;
@@ -37,7 +38,7 @@ struct State {
 }
 
 impl Ledger {
-    pub(super) fn new(shared: Shared, push: Option<&PushSettings>) -> Self {
+    pub(super) fn new(shared: Shared, push: Option<&PushSettings>, host: &HostSettings) -> Self {
         let max_metrics = push.map_or(0, |push| push.max_metrics);
         let status = PushStatus {
             namespace: push.map(|push| push.namespace.to_string()).unwrap_or_default(),
@@ -51,7 +52,9 @@ impl Ledger {
             last_failure: None,
             last_losses: Vec::new(),
         };
-        let flush_interval = push.map_or(Duration::from_secs(60), |push| push.flush_interval);
+        // Where nothing new has been measured, a flush sends nothing.
+        let shortest = host.jobs.iter().map(|job| job.interval).min().unwrap_or_default();
+        let flush_interval = push.map_or(Duration::from_secs(60), |push| push.flush_interval.max(shortest));
         Self { shared, flush_interval, max_metrics, state: Mutex::new(state) }
     }
 

@@ -14,8 +14,6 @@ use crate::seam::{Call, Failure, Reason};
 /// Attempts of one call. The caller's queue tries again, too; the second attempt here is for a connection that was closed
 /// while it was idle.
 const ATTEMPTS: u32 = 2;
-/// Smaller requests are not worth compressing.
-const MIN_COMPRESSED_BYTES: u32 = 1024;
 
 /// Codes by which CloudWatch says that the data themselves are wrong: the same ones will never be taken.
 const BAD_DATA: [&str; 8] = [
@@ -64,8 +62,8 @@ impl Clients {
         let shared = self.role(role, &region).await;
         let mut config = aws_sdk_cloudwatch::config::Builder::from(&shared.config)
             .region(Region::new(region.to_string()))
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .request_min_compression_size_bytes(MIN_COMPRESSED_BYTES);
+            // Requests of 10 KiB and more are compressed, as is the SDK's default: for fewer, a compressor takes too much memory.
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
         if let Some(url) = endpoint_url {
             config = config.endpoint_url(url.to_string());
         }
