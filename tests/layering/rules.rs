@@ -115,6 +115,7 @@ pub(crate) const LIBRARIES: &[Library] = &[
     Library {
         paths: &["reqwest"],
         only_in: &[
+            "aws/client/http.rs",
             "aws/signed.rs",
             "aws/metadata.rs",
             "gcp/client.rs",
