@@ -63,8 +63,9 @@ pub fn unique_labels(target: &Target, taken: &BTreeSet<JobLabels>) -> JobLabels 
 /// order while nothing runs. Only equal ones are numbered.
 pub fn unique_memory(target: &Target, taken: &mut BTreeSet<String>) -> String {
     let Target { label, region, account, definition, .. } = target;
-    let free = (1_u64..).map(|n| format!("{label} {region} {account} {:016x} {n}", fnv1a(definition.as_bytes())));
-    let memory = free.into_iter().find(|name| !taken.contains(name)).unwrap_or_default();
+    let hash = fnv1a(definition.as_bytes());
+    let mut numbered = (1_u64..).map(|n| format!("{label} {region} {account} {hash:016x} {n}"));
+    let memory = numbered.find(|name| !taken.contains(name)).unwrap_or_default();
     taken.insert(memory.clone());
     memory
 }

@@ -21,9 +21,8 @@ use crate::app::{common_config, keeper, network, protection, signals};
 use crate::aws::client::{Clients, Network};
 use crate::aws::job::Concurrency;
 use crate::aws::metadata::Endpoint;
-use crate::cli::AgentMode;
 use crate::clock::Clock;
-use crate::config::{self, Dialect, LoadOptions, Loaded, Mistakes, Settings, WebSettings};
+use crate::config::{Dialect, Loaded, Mistakes, Settings, WebSettings};
 use crate::expose::cache::{Exposition, ExpositionSettings};
 use crate::expose::connection::Listening;
 use crate::expose::guard::Guarding;
@@ -40,68 +39,23 @@ use crate::work::readiness::Readiness;
 mod about;
 mod applying;
 mod explaining;
+mod options;
 mod sets;
 mod status;
 
 pub use about::{About, Peer, StackdriverPeer};
 use applying::{Applied, Regions, Wanted};
 use explaining::Explaining;
+pub use options::{RunOptions, load};
+use options::{addresses, warnings};
 use sets::Sets;
 
-/// Where people expect YACE, and now us.
-const DEFAULT_LISTEN_ADDRESS: &str = ":5000";
 /// Where the CloudWatch agent's package keeps what concerns the network.
 const COMMON_CONFIG: &str = "/opt/aws/amazon-cloudwatch-agent/etc/common-config.toml";
 /// Scrapes in flight get this long when the daemon ends.
 const DRAIN: Duration = Duration::from_secs(4);
 /// What readiness waits for before it knows the jobs.
 const STARTING: &str = "the configuration is being applied";
-
-/// What the command line says.
-#[derive(Clone, Debug)]
-pub struct RunOptions {
-    /// The file.
-    pub config: PathBuf,
-    /// How it is read.
-    pub load: LoadOptions,
-    /// Overrides the file's; empty: the file's or the default.
-    pub listen_addresses: Vec<String>,
-    /// Listen on the sockets that systemd hands over, whatever the file says.
-    pub systemd_socket: bool,
-    /// Certificates and passwords, instead of what the file says.
-    pub web_config_file: Option<PathBuf>,
-    /// What survives a restart, instead of what the file says.
-    pub state_dir: Option<PathBuf>,
-    /// Behave as YACE does: its routes, its counters.
-    pub yace: bool,
-    /// Which part of the work is its own, as `INDEX/COUNT`; without it, everything.
-    pub shard: Option<String>,
-    /// Works only while it holds this lease of Kubernetes.
-    pub lease: Option<String>,
-    /// What was said about the command line.
-    pub warnings: Vec<String>,
-    /// In the place of the CloudWatch agent, on such a machine: listen nowhere unless somebody says where, as that does not.
-    pub agent: Option<AgentMode>,
-}
-
-impl RunOptions {
-    /// A file, and nothing else said.
-    pub fn of(config: PathBuf) -> Self {
-        Self {
-            config,
-            load: LoadOptions::default(),
-            listen_addresses: Vec::new(),
-            systemd_socket: false,
-            web_config_file: None,
-            state_dir: None,
-            yace: false,
-            shard: None,
-            lease: None,
-            warnings: Vec::new(),
-            agent: None,
-        }
-    }
-}
 
 /// Why the daemon did not start.
 #[derive(Debug, thiserror::Error)]
@@ -236,38 +190,6 @@ pub fn guarding(file: Option<&Path>) -> Result<Guarding, StartError> {
         tokio::spawn(protection::follow(file.to_owned(), Arc::clone(&guarding)));
     }
     Ok(guarding)
-}
-
-/// Reads the file and logs its warnings.
-pub fn load(options: &RunOptions) -> Result<Loaded, Mistakes> {
-    let mut loaded = config::load(&options.config, &options.load)?;
-    if options.state_dir.is_some() {
-        loaded.settings.state_dir.clone_from(&options.state_dir);
-    }
-    for warning in &loaded.warnings {
-        tracing::warn!(file = %options.config.display(), "{warning}");
-    }
-    Ok(loaded)
-}
-
-/// For the status page.
-fn warnings(options: &RunOptions, loaded: &Loaded) -> Vec<String> {
-    let of_file = loaded.warnings.iter().map(|warning| format!("{}:{warning}", options.config.display()));
-    options.warnings.iter().cloned().chain(of_file).collect()
-}
-
-fn addresses(options: &RunOptions, settings: &Settings) -> Vec<String> {
-    if !options.listen_addresses.is_empty() {
-        return options.listen_addresses.clone();
-    }
-    let of_file = &settings.web.listen_addresses;
-    if of_file.is_empty() && options.agent.is_some() {
-        Vec::new()
-    } else if of_file.is_empty() {
-        vec![DEFAULT_LISTEN_ADDRESS.to_owned()]
-    } else {
-        of_file.iter().map(ToString::to_string).collect()
-    }
 }
 
 /// Reads the file again; a bad one changes nothing. The error is for the caller of `/-/reload`. One after the other: what is

@@ -8,6 +8,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::Daemon;
 use crate::app::explain::{Question, explain};
+use crate::explain::wanted::Wanted;
 use crate::expose::http::Unexplained;
 use crate::model::Timestamp;
 
@@ -40,7 +41,8 @@ impl Daemon {
     /// What `raingauge explain` would say about a metric.
     pub(super) fn explain(self, metric: String) -> BoxFuture<'static, Result<String, Unexplained>> {
         Box::pin(async move {
-            self.membership.role().map_err(Unexplained::Standby)?;
+            self.membership.role().map_err(Unexplained::Unavailable)?;
+            Wanted::parse(&metric).map_err(|e| Unexplained::Unreadable(e.to_string()))?;
             let busy =
                 || Unexplained::TooMany("another metric is being explained; try again in some seconds".to_owned());
             let mut spent = Arc::clone(&self.explaining).try_lock_owned().map_err(|_| busy())?;
@@ -53,17 +55,17 @@ impl Daemon {
             // In a task of its own: what it costs is in the books also when nobody waits for the answer.
             tokio::spawn(async move { self.walk(&metric, spent).await })
                 .await
-                .unwrap_or_else(|e| Err(Unexplained::Unreadable(e.to_string())))
+                .unwrap_or_else(|e| Err(Unexplained::Unavailable(e.to_string())))
         })
     }
 
     async fn walk(&self, metric: &str, mut spent: OwnedMutexGuard<Spent>) -> Result<String, Unexplained> {
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let settings = file.ok_or_else(|| Unexplained::Standby("the configuration is being applied".to_owned()))?;
+        let settings = file.ok_or_else(|| Unexplained::Unavailable("the configuration is being applied".to_owned()))?;
         let (clouds, clock) = (&self.clouds, &self.shared.clock);
         let question = Question { metric, settings: &settings, clouds, clock, is_rich: false };
         let mut text = Vec::new();
-        let explained = explain(&question, &mut text).await.map_err(|e| Unexplained::Unreadable(format!("{e:#}")))?;
+        let explained = explain(&question, &mut text).await.map_err(|e| Unexplained::Unavailable(format!("{e:#}")))?;
         spent.dollars += explained.dollars;
         self.shared.telemetry.record_calls(&explained.calls);
         Ok(String::from_utf8_lossy(&text).into_owned())

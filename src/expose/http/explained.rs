@@ -11,21 +11,19 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::guarded::MAX_BODY_BYTES;
 use super::{Web, text};
 use crate::secret::masked;
-
-/// What the guard lets pass.
-const MAX_QUESTION_BYTES: usize = 8 * 1024;
 
 /// Why there is no explanation.
 #[derive(Debug)]
 pub enum Unexplained {
-    /// It is not a metric, or the walk could not begin.
+    /// It is not a metric.
     Unreadable(String),
     /// Now is not the time.
     TooMany(String),
-    /// Somebody else calls the clouds.
-    Standby(String),
+    /// Somebody else calls the clouds, or the walk could not begin.
+    Unavailable(String),
 }
 
 #[derive(Deserialize)]
@@ -40,7 +38,7 @@ pub(super) async fn explain(State(web): State<Arc<Web>>, headers: HeaderMap, bod
         let why = "send {\"metric\": \"…\"} with the header Content-Type: application/json\n";
         return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
     }
-    let asked = match to_bytes(body, MAX_QUESTION_BYTES).await {
+    let asked = match to_bytes(body, MAX_BODY_BYTES).await {
         Ok(bytes) => serde_json::from_slice::<Asked>(&bytes).map_err(|e| e.to_string()),
         Err(e) => Err(e.to_string()),
     };
@@ -52,7 +50,7 @@ pub(super) async fn explain(State(web): State<Arc<Web>>, headers: HeaderMap, bod
         Ok(explained) => (StatusCode::OK, explained),
         Err(Unexplained::Unreadable(why)) => (StatusCode::BAD_REQUEST, format!("{why}\n")),
         Err(Unexplained::TooMany(why)) => (StatusCode::TOO_MANY_REQUESTS, format!("{why}\n")),
-        Err(Unexplained::Standby(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        Err(Unexplained::Unavailable(why)) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     };
     text(status, masked(&said).into_owned())
 }

@@ -22,7 +22,7 @@ use crate::expose::guard::{Guard, Guarding};
 use crate::telemetry::{Refusal, Telemetry};
 
 /// Bytes of a body that is read.
-const MAX_BODY_BYTES: u64 = 8 * 1024;
+pub(super) const MAX_BODY_BYTES: usize = 8 * 1024;
 
 #[derive(Clone)]
 struct Gatehouse {
@@ -73,14 +73,14 @@ async fn refusal(guard: &Guard, head: &Parts) -> Option<Refusal> {
 
 /// Reads a body to its end, or to where it is too large. One that says its length is not read at all then.
 async fn read(body: Body) -> Result<Vec<u8>, Refusal> {
-    if body.size_hint().lower() > MAX_BODY_BYTES {
+    if usize::try_from(body.size_hint().lower()).map_or(true, |length| length > MAX_BODY_BYTES) {
         return Err(Refusal::TooLarge);
     }
     let (mut pieces, mut read) = (body.into_data_stream(), Vec::new());
     // Where a body breaks off, so does the connection.
     while let Some(Ok(piece)) = pieces.next().await {
         read.extend_from_slice(&piece);
-        if u64::try_from(read.len()).unwrap_or(u64::MAX) > MAX_BODY_BYTES {
+        if read.len() > MAX_BODY_BYTES {
             return Err(Refusal::TooLarge);
         }
     }
